@@ -1,0 +1,58 @@
+# Everything a newcomer types. Each target installs what it needs, prints how long it takes, and may be interrupted
+# and run again; the second time set-up takes seconds.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test
+
+help:
+	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 15-25 min)"
+	@echo "make demo-down  stop the demo's bed and delete everything it made"
+	@echo "make test       install what the tests need and pass them all (first time 15-25 min more for binaries)"
+	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
+	@echo "make setup      only the Python environment in $(VENV)"
+
+setup: $(STAMP)
+
+$(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@echo "==> Python environment in $(VENV) (about half a minute, once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "dfmc needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 4; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 -m venv failed. On Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 4; }
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The bed's programs are built from packages where they cannot be downloaded; each is a step of its own.
+bed-binaries: $(STAMP)
+	@$(BIN)/python -m dfmc testbed binaries
+
+demo: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+
+demo-down: $(STAMP)
+	@$(BIN)/dfmc testbed down
+
+lint: $(STAMP)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+test-fast: lint
+	@$(BIN)/pytest -m "not e2e" -n 2
+
+test: lint bed-binaries
+	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest
+
+fmt: $(STAMP)
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+pins: $(STAMP)
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header pyproject.toml --group dev -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-header pyproject.toml -o requirements/run.txt
+	@echo 'uv>=0.13,<0.14' | $(BIN)/uv pip compile --quiet --generate-hashes --no-header - -o requirements/uv.txt

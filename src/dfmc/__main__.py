@@ -1,0 +1,6 @@
+"""``python -m dfmc``."""
+
+from dfmc.cli import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,71 @@
+"""The typer application: global options and the list of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dfmc import __version__
+from dfmc.cli import add_cluster, console, plan, render, schema, status, testbed, up, validate, version
+from dfmc.cli.options import example
+
+# rich_markup_mode=None: plain help, in half the time, that greps well.
+app = typer.Typer(
+    name="dfmc",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Bring up Dragonfly over many Kubernetes clusters from one file, and keep them so.\n\n"
+    "Exit codes: 0 done or nothing to do; 1 failed, or findings; 2 changes pending (--detailed-exitcode); 3 the file "
+    "must be edited; 4 preflight; 5 unreachable; 6 not authorised; 7 something that is not ours; 8 locked; 9 some "
+    "clusters done, others failed; 10 not ready in time; 11 integrity; 12 needs repair; 64 usage; 70 a bug in dfmc; "
+    "130, 143 interrupted.",
+    epilog=example("dfmc up topology.yaml"),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dfmc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, envvar="DFMC_VERBOSE", help="Say more.", show_default=False)
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", envvar="DFMC_QUIET", help="Only answers, warnings and errors.")
+    ] = False,
+    color: Annotated[
+        bool | None,
+        typer.Option(
+            "--color/--no-color",
+            help="Colour always or never; else on terminals only, as NO_COLOR and FORCE_COLOR say.",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Read what holds for every command."""
+    context.obj.command = context.invoked_subcommand or "dfmc"
+    context.obj.verbosity = verbose
+    context.obj.quiet = quiet
+    context.obj.color = color
+
+
+app.command("validate", help=validate.HELP, epilog=validate.EXAMPLE)(validate.validate)
+app.command("render", help=render.HELP, epilog=render.EXAMPLE)(render.render)
+app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
+app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
+app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
+app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
+app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
+app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)
+app.add_typer(testbed.app, name="testbed")

@@ -1,0 +1,118 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfmc.errors import UsageError
+
+if TYPE_CHECKING:
+    from dfmc.cli.invocation import Invocation
+
+DEFAULT_FILE = "topology.yaml"
+
+FileArgument = Annotated[
+    str | None, typer.Argument(metavar="FILE", help="Topology file; - is standard input.", show_default=False)
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option(
+        "-f",
+        "--file",
+        metavar="FILE",
+        envvar="DFMC_FILE",
+        help=f"Topology file; - is standard input.  [default: {DEFAULT_FILE}]",
+        show_default=False,
+    ),
+]
+ClusterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-c", "--cluster", metavar="NAME", help="Only this cluster of the file; may be repeated.", show_default=False
+    ),
+]
+TimeoutOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION", envvar="DFMC_TIMEOUT", help="How long a cluster may take to become ready: 90s, 15m, 1h."
+    ),
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(metavar="N", envvar="DFMC_CONCURRENCY", min=1, max=256, help="How many steps run at once.")
+]
+YesOption = Annotated[bool, typer.Option("-y", "--yes", envvar="DFMC_YES", help="Do not ask.")]
+
+
+class DataOutput(StrEnum):
+    """Text for people or JSON for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def example(*lines: str) -> str:
+    """Return the last lines of a command's help."""
+    return "\b\nExample" + ("s" if len(lines) > 1 else "") + ":\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def chosen_file(argument: str | None, option: str | None, context: typer.Context) -> str:
+    """Return the topology file of a command that takes it as argument and as option.
+
+    Raises:
+        UsageError: Both were given and differ.
+    """
+    from_variable = option is not None and source_of(context, "file_option") == "ENVIRONMENT"
+    if argument is not None and option is not None and argument != option and not from_variable:
+        raise UsageError(f"two files are given: {argument} and -f {option}", next_step="give one of them")
+    return argument or option or DEFAULT_FILE
+
+
+def source_of(context: typer.Context, parameter: str) -> str:
+    """Return where a parameter's value came from: COMMANDLINE, ENVIRONMENT, DEFAULT, ..."""
+    source = context.get_parameter_source(parameter)
+    return source.name if source is not None else ""
+
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def seconds(text: str, option: str) -> float:
+    """Read a duration such as 90s, 15m, 1h or 1h30m.
+
+    Raises:
+        UsageError: It is none, or zero.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    hours, minutes, rest = found.groups() if found else (None, None, None)
+    total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)
+    if total <= 0:
+        raise UsageError(f"{option}: {text!r} is no duration", next_step="write it like 90s, 15m or 1h30m")
+    return total
+
+
+def key_values(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """Read repeated ``key=value`` texts.
+
+    Raises:
+        UsageError: One has no ``=`` or no key, or a key comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option}: {pair!r} is not KEY=VALUE")
+        if key in found:
+            raise UsageError(f"{option}: {key} is given twice")
+        found[key] = value
+    return found
+
+
+def invocation_of(context: typer.Context) -> Invocation:
+    """Return the invocation, told which command it is."""
+    invocation: Invocation = context.obj
+    invocation.command = context.command_path.partition(" ")[2] or "dfmc"
+    return invocation

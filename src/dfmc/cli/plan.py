@@ -1,0 +1,83 @@
+"""``dfmc plan``: what ``up`` would do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfmc.cli.options import (
+    ClusterOption,
+    ConcurrencyOption,
+    FileArgument,
+    FileOption,
+    chosen_file,
+    example,
+    invocation_of,
+)
+
+if TYPE_CHECKING:
+    from dfmc.errors import DfmcError
+    from dfmc.planning.steps import Plan
+
+HELP = "Show what `up` would do, per cluster and field; changes nothing."
+EXAMPLE = example("dfmc plan topology.yaml --detailed-exitcode")
+
+
+class PlanOutput(StrEnum):
+    """Forms of a plan."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def plan(
+    context: typer.Context,
+    file: FileArgument = None,
+    file_option: FileOption = None,
+    cluster: ClusterOption = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="End with 2 when there are changes.")
+    ] = False,
+    output: Annotated[PlanOutput, typer.Option("-o", "--output", help="Form of the answer.")] = PlanOutput.TEXT,
+    concurrency: ConcurrencyOption = 8,
+) -> int:
+    """Return 0, or 2 for changes where asked to."""
+    from dfmc.cli.loading import load_for_run
+    from dfmc.cli.running import run_engine
+    from dfmc.engine.runs import plan as make_plan
+    from dfmc.engine.session import RunOptions
+    from dfmc.errors import EXIT_CHANGES_PENDING
+    from dfmc.output.documents import plan_document
+    from dfmc.output.plan import plan_lines, plan_markdown
+
+    invocation = invocation_of(context)
+    terminal = invocation.terminal
+    loaded = load_for_run(chosen_file(file, file_option, context), terminal)
+    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
+    made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
+    if output is PlanOutput.JSON:
+        terminal.answer_document(plan_document(made))
+    elif output is PlanOutput.MARKDOWN:
+        terminal.answer(*plan_markdown(made).splitlines())
+    else:
+        terminal.answer(*plan_lines(made, loaded.topology))
+    if error := _planning_error(made):
+        raise error
+    return EXIT_CHANGES_PENDING if detailed_exitcode and made.has_changes else 0
+
+
+def _planning_error(made: Plan) -> DfmcError | None:
+    """Return what kept clusters from being planned for; the failure itself where nothing else was planned."""
+    from dfmc.errors import PartialError
+
+    if not made.failures:
+        return None
+    names = ", ".join(made.failures)
+    if not made.steps and len(made.failures) == 1:
+        return next(iter(made.failures.values()))
+    return PartialError(
+        f"no plan for {names}", failures=made.failures, next_step="put the causes right, then run dfmc plan again"
+    )

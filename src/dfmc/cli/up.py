@@ -1,0 +1,121 @@
+"""``dfmc up``: make the world as the file says, and prove it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfmc.cli.options import (
+    ClusterOption,
+    ConcurrencyOption,
+    DataOutput,
+    FileArgument,
+    FileOption,
+    TimeoutOption,
+    YesOption,
+    chosen_file,
+    example,
+    invocation_of,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from dfmc.cli.invocation import Invocation
+    from dfmc.engine.reports import UpReport
+    from dfmc.engine.session import RunOptions
+    from dfmc.errors import DfmcError
+    from dfmc.topology.load import LoadedTopology
+
+HELP = (
+    "Bring every cluster up as the file says, and prove it.\n\nSafe to run again at any time: it does what is left. "
+    "On a terminal it shows the plan and asks; elsewhere it goes on."
+)
+EXAMPLE = example("dfmc up topology.yaml --yes --timeout 20m")
+
+
+def up(
+    context: typer.Context,
+    file: FileArgument = None,
+    file_option: FileOption = None,
+    cluster: ClusterOption = None,
+    yes: YesOption = False,
+    timeout: TimeoutOption = "15m",
+    concurrency: ConcurrencyOption = 8,
+    output: Annotated[DataOutput, typer.Option("-o", "--output", help="Form of the answer.")] = DataOutput.TEXT,
+) -> None:
+    """Run, print the table; the error that decides the exit code is raised."""
+    from dfmc.cli.loading import load_for_run
+    from dfmc.engine.session import RunOptions
+
+    invocation = invocation_of(context)
+    limit = seconds(timeout, "--timeout")
+    loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
+    options = RunOptions(only=tuple(cluster or ()), timeout=limit, concurrency=concurrency)
+    bring_up(invocation, loaded, options, yes=yes, output=output)
+
+
+def bring_up(
+    invocation: Invocation,
+    loaded: LoadedTopology,
+    options: RunOptions,
+    *,
+    yes: bool,
+    output: DataOutput = DataOutput.TEXT,
+) -> None:
+    """Run ``up`` and print how it ended.
+
+    Raises:
+        DfmcError: What decides the exit code.
+    """
+    from dfmc.cli.running import Run, run_engine
+    from dfmc.engine.reports import outcome_error
+    from dfmc.engine.runs import up as run_up
+    from dfmc.engine.session import Session
+    from dfmc.output.documents import up_document
+    from dfmc.output.plan import plan_lines, summary
+    from dfmc.output.tables import up_lines
+    from dfmc.planning.steps import Plan
+
+    terminal = invocation.terminal
+
+    def show(plan: Plan) -> None:
+        terminal.complain(*plan_lines(plan, loaded.topology))
+
+    def action(session: Session, run: Run) -> Awaitable[UpReport]:
+        def confirm(plan: Plan) -> bool:
+            if yes or not terminal.can_ask:
+                terminal.say(f"{loaded.file}: {summary(plan)}")
+                return True
+            return run.confirm(plan, "Go on?", show)
+
+        return run_up(session, confirm=confirm)
+
+    report = run_engine(invocation, loaded, options, action)
+    error = outcome_error(report) or _unfinished(report)
+    if output is DataOutput.JSON:
+        terminal.answer_document(up_document(report, error))
+    elif report.declined:
+        terminal.say("nothing was changed")
+    else:
+        terminal.answer(*up_lines(report, loaded.topology, loaded.file))
+    if error:
+        raise error
+
+
+def _unfinished(report: UpReport) -> DfmcError | None:
+    """Return an error for clusters that were not started although nothing selected failed: no success either."""
+    from dfmc.errors import DfmcError
+
+    waiting = {cluster.name: cluster.blocked_by for cluster in report.clusters if cluster.result == "blocked"}
+    if not waiting:
+        return None
+    causes = ", ".join(sorted(set(waiting.values())))
+    return DfmcError(
+        f"not started: {', '.join(waiting)}",
+        why=f"{causes} failed",
+        left="what they need is not there yet",
+        next_step="put the cause right, then run dfmc up again",
+    )

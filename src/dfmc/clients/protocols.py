@@ -1,0 +1,247 @@
+"""What the engine may ask of the outside world.
+
+The engine and its tests know only these; helm.py, kube.py, manager.py and chart.py implement them. Every call takes
+at most its deadline, raises only DfmcError subclasses, and names neither secrets nor whole remote bodies in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dfmc.state import (
+    ClusterRecord,
+    KubernetesFacts,
+    PodState,
+    ReleaseState,
+    SchedulerRecord,
+    ScopesRecord,
+    SeedPeerRecord,
+    WorkloadState,
+)
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChartArchive:
+    """A chart on disk, its digest checked.
+
+    Attributes:
+        path: Absolute path of the .tgz or chart directory.
+        sha256: Of the archive; of a directory: over its files' names and contents.
+        name: From Chart.yaml.
+        version: From Chart.yaml.
+        app_version: From Chart.yaml.
+        warning: Why the digest is weaker than it could be; empty when it was pinned or built in.
+    """
+
+    path: Path
+    sha256: str
+    name: str
+    version: str
+    app_version: str
+    warning: str = ""
+
+
+class ChartSource(Protocol):
+    """Fetches the chart once; everything later uses the checked file."""
+
+    async def fetch(
+        self, *, repository: str | None, path: str | None, name: str, version: str, sha256: str | None
+    ) -> ChartArchive:
+        """Return the chart, from the cache where its digest is known.
+
+        Raises:
+            IntegrityError: The digest differs from the pinned, built-in or index one.
+            UnreachableError: The repository does not answer.
+            PreflightError: No such chart or version; not a chart; name or version inside differ.
+        """
+        ...
+
+
+class HelmClient(Protocol):
+    """One helm binary, used for one Kubernetes context."""
+
+    async def version(self) -> str:
+        """Return the binary's version without ``v``, e.g. ``3.19.4``; PreflightError when missing or unsupported."""
+        ...
+
+    async def upgrade(
+        self,
+        *,
+        release: str,
+        namespace: str,
+        chart: Path,
+        values: Mapping[str, Any],
+        labels: Mapping[str, str],
+        description: str,
+    ) -> None:
+        """Run ``helm upgrade --install`` without --wait; values go as JSON on stdin.
+
+        helm's exit 0 proves nothing: the caller reads the release back through KubeClient.release.
+
+        Raises:
+            DfmcError: helm failed; ``why`` is its stderr, masked.
+        """
+        ...
+
+    async def uninstall(self, *, release: str, namespace: str) -> None:
+        """Run ``helm uninstall``; an absent release is no error."""
+        ...
+
+    async def template(self, *, release: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> str:
+        """Return the rendered manifests as one YAML text; no cluster is contacted."""
+        ...
+
+    async def show_values(self, chart: Path) -> JsonObject:
+        """Return the chart's default values."""
+        ...
+
+
+@dataclass(frozen=True)
+class AccessNeed:
+    """A permission that a run needs in a namespace (None: cluster-wide)."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str | None = None
+
+    def __str__(self) -> str:
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
+
+
+class KubeClient(Protocol):
+    """One context of a kubeconfig."""
+
+    async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
+        """Return what stands behind the context; also the proof that it answers."""
+        ...
+
+    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> JsonObject | None:
+        """Return the object, or None when it (or its namespace) does not exist."""
+        ...
+
+    async def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[JsonObject]:
+        """Return all objects of the kind that carry the labels."""
+        ...
+
+    async def create(self, obj: JsonObject) -> JsonObject | None:
+        """Create the object; None when one of that name exists already (409)."""
+        ...
+
+    async def apply(self, obj: JsonObject) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field."""
+        ...
+
+    async def replace(self, obj: JsonObject) -> JsonObject | None:
+        """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
+        ...
+
+    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+        """Delete; False when it was not there."""
+        ...
+
+    async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
+        """Return those needs that a SelfSubjectAccessReview refuses."""
+        ...
+
+    async def release(self, name: str, namespace: str) -> ReleaseState | None:
+        """Return the last revision of a helm release from its Secret; None when there is none."""
+        ...
+
+    async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
+        """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
+
+        Only for whoever holds the topology's lock, with no helm at work. Returns False when the revision was not
+        pending any more, or somebody else moved first.
+        """
+        ...
+
+    async def workloads(self, release: str, namespace: str) -> Sequence[WorkloadState]:
+        """Return Deployments, StatefulSets and DaemonSets that helm installed for the release."""
+        ...
+
+    async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
+        """Return the pods of the release's workloads, with the reasons of what is not ready."""
+        ...
+
+    def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
+        """Listen on a free loopback port that leads to the pod's port; yields the local port number."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and threads."""
+        ...
+
+
+class ManagerClient(Protocol):
+    """The manager's REST API, signed in once."""
+
+    async def is_answering(self) -> bool:
+        """True when an authorised request succeeds; never raises for a manager that is still starting."""
+        ...
+
+    async def sign_in(self, *candidates: str) -> int:
+        """Sign in as root with the first password that works and return its index.
+
+        Raises:
+            AuthError: None worked within the window in which the manager may answer 401 to a right password.
+            UnreachableError: The manager does not answer.
+        """
+        ...
+
+    async def resume(self, jwt_key: str, password: str) -> bool:
+        """Go on as root with a token signed with the manager's own key; False when it does not take that.
+
+        Args:
+            jwt_key: The manager's ``auth.jwt.key``.
+            password: Root's, for signing in again once the token has expired.
+        """
+        ...
+
+    async def reset_root_password(self, old: str, new: str) -> None:
+        """Replace root's password; must come before any authorised call of the run (30 s cache, 500 otherwise)."""
+        ...
+
+    async def clusters(self) -> Sequence[ClusterRecord]:
+        """Return every record, ordered by id."""
+        ...
+
+    async def cluster_by_name(self, name: str) -> ClusterRecord | None:
+        """Return the record of that exact name."""
+        ...
+
+    async def create_cluster(self, *, name: str, bio: str, scopes: ScopesRecord) -> ClusterRecord:
+        """Create, or adopt what an earlier or lost request created under this name."""
+        ...
+
+    async def update_cluster(
+        self, record: ClusterRecord, *, name: str, bio: str, scopes: ScopesRecord
+    ) -> ClusterRecord:
+        """Read, merge, PATCH with is_default, read back."""
+        ...
+
+    async def schedulers(self) -> Sequence[SchedulerRecord]:
+        """Return every scheduler row of every cluster."""
+        ...
+
+    async def seed_peers(self) -> Sequence[SeedPeerRecord]:
+        """Return every seed peer row; empty with clients of chart 1.4.5 and later."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...

@@ -1,0 +1,114 @@
+"""The way to the manager's REST API, held open for a run and signed in once.
+
+The manager answers a second sign-in within seconds of another with 401 to the right password (v2.2 to v2.5.1), so
+one client is kept, and a token signed with the manager's own key is tried before a sign-in. A port-forward sticks to
+one pod, which keeps reads consistent where several replicas each cache for 30 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+from dfmc.clients.protocols import KubeClient, ManagerClient
+from dfmc.errors import NotReadyError, UnreachableError
+from dfmc.planning.exposure import REST_PORT
+from dfmc.topology.model import Topology
+
+T = TypeVar("T")
+PORT_FORWARD = "port-forward"
+_RECONNECTS = 3
+
+
+class ManagerAccess:
+    """Opens, keeps and re-opens one connection to one manager pod (or to the URL the file gives)."""
+
+    def __init__(self, topology: Topology, kube: KubeClient, make_client: Callable[[str], ManagerClient]) -> None:
+        self._topology = topology
+        self._kube = kube
+        self._make_client = make_client
+        self._stack = AsyncExitStack()
+        self._client: ManagerClient | None = None
+        self._passwords: tuple[str, ...] = ()
+        self._jwt_key = ""
+        self._lock = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has signed in during this run."""
+        return self._client is not None and bool(self._passwords)
+
+    async def open(self) -> ManagerClient:
+        """Return a client that can reach the manager; not signed in yet.
+
+        Raises:
+            NotReadyError: No manager pod is ready.
+            UnreachableError: It cannot be reached.
+        """
+        if self._client is None:
+            url = self._topology.manager.access
+            if url == PORT_FORWARD:
+                pod = await self.ready_pod()
+                namespace = self._topology.central.namespace
+                forward = self._kube.port_forward(namespace, pod, REST_PORT)
+                port = await self._stack.enter_async_context(forward)
+                url = f"http://127.0.0.1:{port}"
+            self._client = self._make_client(url)
+        return self._client
+
+    async def ready_pod(self) -> str:
+        """Return the name of a manager pod that is ready; NotReadyError when there is none."""
+        central = self._topology.central
+        pods = await self._kube.pods(central.release, central.namespace)
+        managers = [pod for pod in pods if pod.component == "manager" and not pod.terminating]
+        ready = sorted(pod.name for pod in managers if pod.ready)
+        if not ready:
+            seen = ", ".join(f"{pod.name} is {pod.phase or 'unknown'}" for pod in managers) or "there is none"
+            raise NotReadyError("no manager pod is ready", where=central.name, why=seen)
+        return ready[0]
+
+    async def sign_in(self, *passwords: str, jwt_key: str = "") -> None:
+        """Become root, with the manager's own key where it is known, else with the first password that works.
+
+        Both are remembered for reconnects.
+        """
+        await self._become_root(await self.open(), passwords, jwt_key)
+        self._passwords, self._jwt_key = passwords, jwt_key
+
+    async def _become_root(self, client: ManagerClient, passwords: tuple[str, ...], jwt_key: str) -> None:
+        if not (jwt_key and await client.resume(jwt_key, passwords[0])):
+            await client.sign_in(*passwords)
+
+    async def call(self, use: Callable[[ManagerClient], Awaitable[T]]) -> T:
+        """Run ``use`` with the signed-in client; when the connection breaks, reconnect and run it again.
+
+        Safe because every mutating call of the client is idempotent by design (create adopts, update merges).
+        """
+        for attempt in range(_RECONNECTS + 1):
+            client = await self.open()
+            try:
+                return await use(client)
+            except UnreachableError:
+                if attempt == _RECONNECTS:
+                    raise
+                await self._reconnect(client)
+        raise AssertionError("unreachable")  # the loop returns or raises
+
+    async def _reconnect(self, broken: ManagerClient) -> None:
+        async with self._lock:
+            if self._client is not broken:
+                return  # somebody else was faster
+            await self.close()
+            client = await self.open()
+            if self._passwords:
+                await self._become_root(client, self._passwords, self._jwt_key)
+
+    async def close(self) -> None:
+        """Give back the connection and the port-forward."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()

@@ -1,0 +1,235 @@
+"""The runs behind the commands: plan, up, status. Each is observe → plan → (execute → prove) → report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from dfmc.clients.protocols import ChartArchive
+from dfmc.engine.actions import Actions, ensure_namespace
+from dfmc.engine.credentials import read_given
+from dfmc.engine.events import Note, StepEnded
+from dfmc.engine.execute import Outcomes, execute
+from dfmc.engine.lock import locked
+from dfmc.engine.observe import observe
+from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
+from dfmc.engine.session import Session
+from dfmc.errors import DfmcError, UsageError
+from dfmc.planning.exposure import manager_endpoint, redis_addresses
+from dfmc.planning.plan import ChartIdentity, expected_record, make_plan
+from dfmc.planning.proof import ProofFinding, prove
+from dfmc.planning.steps import Kind, Plan
+from dfmc.state import Observed
+from dfmc.topology.model import ClusterSpec
+
+Confirm = Callable[[Plan], bool]
+
+
+async def plan(session: Session) -> Plan:
+    """Return what ``up`` would do; writes nothing.
+
+    Raises:
+        DfmcError: The central cluster cannot be planned for.
+    """
+    _check_selection(session)
+    await _prepare(session)
+    observed, chart = await _observe_with_chart(session)
+    return _make_plan(session, observed, chart)
+
+
+async def up(session: Session, *, confirm: Confirm) -> UpReport:
+    """Make the world as the file says, and prove it.
+
+    What fails for one cluster is in the report; only what makes the whole run senseless is raised.
+
+    Args:
+        session: The run.
+        confirm: Shown the plan when it writes something; False ends the run with nothing done.
+
+    Raises:
+        DfmcError: The central cluster cannot be planned for, the lock is held, the machine is not fit.
+    """
+    started = time.monotonic()
+    _check_selection(session)
+    await _prepare(session)
+    central = session.topology.central
+    observed, chart = await _observe_with_chart(session)
+    first = _make_plan(session, observed, chart)
+    if first.has_changes and not confirm(first):
+        return UpReport(session.topology.metadata.name, (), first, 0.0, changed=False, declined=True)
+    kube = session.kube_of(central)
+    if not observed.clusters[central.name].namespace_exists:
+        await ensure_namespace(session, central)  # the Lease lives in it
+
+    def say(text: str) -> None:
+        session.observer(Note(central.name, text))
+
+    async with locked(kube, session.topology, "up", say) as lock:
+        current = first
+        if first.has_changes:
+            # The world may have moved while the user read the plan or another run held the lock.
+            observed = await observe(session, only=session.options.only)
+            current = _make_plan(session, observed, chart)
+        actions = Actions(session, observed, chart, lock)
+        outcomes = await execute(current, actions.table(), session.observer, session.slots)
+    return _report(session, current, actions, outcomes, time.monotonic() - started)
+
+
+async def status(session: Session) -> StatusReport:
+    """Return how every cluster stands against the file; writes nothing and waits for nothing."""
+    _check_selection(session)
+    await _prepare(session)
+    observed = await observe(session, deep=True, only=session.options.only)
+    chart = await _chart(session)
+    drift: dict[str, tuple[str, ...]] = {}
+    failures: dict[str, DfmcError] = {}
+    try:
+        made = _make_plan(session, observed, chart)
+        failures = dict(made.failures)
+        for step in made.mutations:
+            lines = tuple(f"{step.id}: {change}" for change in step.changes) or (f"{step.id}: {step.note}",)
+            drift[step.cluster] = drift.get(step.cluster, ()) + lines
+    except DfmcError as central_error:
+        failures[session.topology.manager.cluster] = central_error
+    reports = []
+    for cluster in _selected(session):
+        seen = observed.clusters[cluster.name]
+        error = failures.get(cluster.name) or seen.error
+        installed = seen.release is not None and error is None
+        findings = prove(session.topology, cluster, observed) if installed else ()
+        report = _cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
+        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
+    return StatusReport(session.topology.metadata.name, tuple(reports), _foreign(session, observed))
+
+
+def _foreign(session: Session, observed: Observed) -> tuple[str, ...]:
+    if observed.manager is None:
+        return ()
+    expected = [expected_record(session.topology, cluster, observed) for cluster in session.topology.clusters]
+    ours = {record.id for record in expected if record}
+    return tuple(f"{record.name} (id {record.id})" for record in observed.manager.records if record.id not in ours)
+
+
+def _check_selection(session: Session) -> None:
+    names = [cluster.name for cluster in session.topology.clusters]
+    unknown = [name for name in session.options.only if name not in names]
+    if unknown:
+        raise UsageError(
+            f"no cluster is called {', '.join(unknown)}",
+            where=session.loaded.file,
+            next_step=f"the clusters there are: {', '.join(names)}",
+        )
+
+
+def _selected(session: Session) -> list[ClusterSpec]:
+    only = session.options.only
+    return [cluster for cluster in session.topology.clusters if not only or cluster.name in only]
+
+
+async def _prepare(session: Session) -> None:
+    """Read the credentials that the file refers to; a missing one stops the run before anything is touched."""
+    central_kube = session.kube_of(session.topology.central)
+    session.given = await read_given(session.topology, central_kube, session.base, session.redactor)
+
+
+async def _chart(session: Session) -> ChartArchive:
+    spec = session.topology.chart
+    path = str(session.base / spec.path) if spec.path else None
+    archive = await session.factory.chart_source().fetch(
+        repository=spec.repository, path=path, name=spec.name, version=spec.version, sha256=spec.sha256
+    )
+    if archive.warning:
+        session.observer(Note("", archive.warning, "warning"))
+    return archive
+
+
+async def _observe_with_chart(session: Session) -> tuple[Observed, ChartArchive]:
+    chart_task = asyncio.ensure_future(_chart(session))
+    try:
+        observed = await observe(session, only=session.options.only)
+        return observed, await chart_task
+    finally:
+        chart_task.cancel()
+
+
+def _make_plan(session: Session, observed: Observed, chart: ChartArchive) -> Plan:
+    identity = ChartIdentity(chart.version, chart.sha256)
+    made = make_plan(session.topology, observed, chart=identity, given=session.given)
+    return made.restricted(session.options.only) if session.options.only else made
+
+
+def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:
+    """Return the failure that a step waited for in vain."""
+    first = outcomes.ended.get(blocked.blocked_by)
+    return first.error if first else None
+
+
+def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, seconds: float) -> UpReport:
+    reports = []
+    for cluster in _selected(session):
+        ended = outcomes.of(cluster.name)
+        error = made.failures.get(cluster.name) or outcomes.error_of(cluster.name)
+        blocked = outcomes.blocked(cluster.name)
+        changed = any(end.state == "done" for end in ended)
+        result: ClusterResult = "changed" if changed else "unchanged"
+        if error or blocked:
+            result = "failed" if error else "blocked"
+        report = _cluster_report(session, cluster, actions.last_seen(cluster), result, ())
+        record = actions.records.get(cluster.name)
+        cause = _cause(outcomes, blocked) if blocked and not error else None
+        reports.append(
+            replace(
+                report,
+                registration=record.registration if record else report.registration,
+                seconds=sum(end.seconds for end in ended if end.step.kind is not Kind.MANAGER),
+                error=error or cause,
+                blocked_by=blocked.blocked_by if blocked and not error else "",
+            )
+        )
+    changed_any = any(end.state == "done" for end in outcomes.ended.values())
+    return UpReport(session.topology.metadata.name, tuple(reports), made, seconds, changed=changed_any)
+
+
+def _cluster_report(
+    session: Session,
+    cluster: ClusterSpec,
+    observed: Observed,
+    result: ClusterResult,
+    findings: tuple[ProofFinding, ...],
+) -> ClusterReport:
+    topology, seen = session.topology, observed.clusters[cluster.name]
+    record = expected_record(topology, cluster, observed)
+    manager = redis = ""
+    try:
+        endpoint = manager_endpoint(topology, cluster, observed)
+        manager = f"{endpoint.host}:{endpoint.grpc_port}"
+        redis = ", ".join(str(address) for address in redis_addresses(topology, cluster, observed))
+    except DfmcError:
+        pass  # the plan has it as this cluster's failure
+    pods = [pod for pod in seen.pods if not pod.terminating]
+    schedulers = [pod for pod in pods if pod.component == "scheduler"]
+    rows = observed.manager.schedulers if observed.manager and record else ()
+    active = [
+        row
+        for row in rows
+        if record and row.scheduler_cluster_id == record.scheduler_cluster_id and row.state == "active"
+    ]
+    release = seen.release
+    return ClusterReport(
+        name=cluster.name,
+        role="manager" if cluster.name == topology.manager.cluster else "member",
+        context=cluster.context,
+        namespace=cluster.namespace,
+        result=result,
+        registration=record.registration if record else None,
+        chart=f"{release.chart_name}-{release.chart_version}" if release else "",
+        revision=release.revision if release else 0,
+        release_status=release.status if release else "",
+        schedulers=(len(active), len(schedulers)),
+        pods=(sum(pod.ready for pod in pods), len(pods)),
+        manager=manager,
+        redis=redis,
+        findings=findings,
+    )

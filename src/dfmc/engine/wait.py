@@ -1,0 +1,103 @@
+"""Our own wait for a release: the same on helm 3 and 4, with the reason of every pod that is not ready.
+
+``helm --wait`` says nothing on timeout, counts a DaemonSet with maxUnavailable 20 as ready without one pod
+(helm pkg/kube/ready.go), and holds a process of 50 MB all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from dfmc.clients.protocols import KubeClient
+from dfmc.errors import DfmcError, NotReadyError, UnreachableError
+from dfmc.planning.readiness import Obstacle, obstacles
+from dfmc.topology.model import ClusterSpec
+
+POLL_SECONDS = 1.0
+# A pod may be unschedulable, or its image unpullable, for a moment: a node is joining, a registry blinks.
+HOPELESS_SECONDS = 30.0
+
+
+class Patience:
+    """How long a wait for a cluster goes on: until its deadline, or until waiting has been hopeless for a while."""
+
+    def __init__(self, cluster: ClusterSpec, timeout: float) -> None:
+        self._cluster = cluster
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._hopeless_since: float | None = None
+
+    def judge(self, blocking: Sequence[Obstacle], trouble: DfmcError | None = None) -> None:
+        """Take note of what blocks now.
+
+        Args:
+            blocking: From readiness.obstacles.
+            trouble: What kept us from looking, where we could not.
+
+        Raises:
+            NotReadyError: The deadline passed, or something that no waiting cures has lasted HOPELESS_SECONDS.
+        """
+        now = time.monotonic()
+        hopeless = any(obstacle.hopeless for obstacle in blocking)
+        self._hopeless_since = (self._hopeless_since or now) if hopeless else None
+        if self._hopeless_since is not None and now - self._hopeless_since >= HOPELESS_SECONDS:
+            raise self._error(blocking, trouble, "it will not become ready by waiting")
+        if now >= self._deadline:
+            raise self._error(blocking, trouble, f"not ready after {self._timeout:.0f} s")
+
+    def _error(self, blocking: Sequence[Obstacle], trouble: DfmcError | None, what: str) -> NotReadyError:
+        cluster = self._cluster
+        why = "\n".join(str(obstacle) for obstacle in blocking[:5]) or str(trouble or "")
+        pod = next((o.subject.removeprefix("Pod ") for o in blocking if o.subject.startswith("Pod ")), "")
+        target = f"describe pod {pod}" if pod else "get pods"
+        return NotReadyError(
+            what,
+            where=cluster.name,
+            why=why,
+            left=f"release {cluster.release} is installed in namespace {cluster.namespace}; nothing was rolled back",
+            next_step=f"kubectl --context {cluster.context} -n {cluster.namespace} {target}; then run dfmc up again",
+        )
+
+
+async def until_ready(
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], *, timeout: float, say: Callable[[str], None]
+) -> None:
+    """Return when every workload of the release is rolled out.
+
+    Args:
+        kube: Client of the cluster's context.
+        cluster: The entry.
+        expected: Components that must have a workload.
+        timeout: Seconds.
+        say: Gets the reason whenever it changes.
+
+    Raises:
+        NotReadyError: See Patience.judge.
+    """
+    patience = Patience(cluster, timeout)
+    while True:
+        try:
+            blocking = await obstacles_now(kube, cluster, expected)
+            if not blocking:
+                return
+            say(f"waiting for {summary(blocking)}")
+            patience.judge(blocking)
+        except UnreachableError as error:  # an API server that restarts is waited for like a pod
+            say(f"waiting for the API server: {error}")
+            patience.judge((), error)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def obstacles_now(kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str]) -> tuple[Obstacle, ...]:
+    """Return what keeps the release from being ready at this moment."""
+    workloads = await kube.workloads(cluster.release, cluster.namespace)
+    pods = await kube.pods(cluster.release, cluster.namespace)
+    return obstacles(workloads, pods, expected)
+
+
+def summary(blocking: Sequence[Obstacle]) -> str:
+    """Return the most telling obstacle, and how many more there are."""
+    rest = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    return f"{blocking[0]}{rest}"

@@ -1,0 +1,1 @@
+"""The only place that prints: plans, tables, progress, errors, diagnostics, JSON. Everything below comes in as data."""

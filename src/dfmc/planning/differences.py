@@ -1,0 +1,80 @@
+"""What differs between two trees of values, field by field, with secrets masked and unknowns kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dfmc.planning.steps import FieldChange
+from dfmc.redaction import MASK
+from dfmc.symbols import Pending, SecretRef, Symbol
+
+Lookup = Callable[[Symbol], Any]
+
+
+def value_differences(old: Any, new: Any, known: Lookup, path: str = "") -> tuple[FieldChange, ...]:  # noqa: ANN401
+    """Return every leaf in which the wanted tree differs from the present one.
+
+    Args:
+        old: What is there (no symbols).
+        new: What should be there; may hold symbols.
+        known: Returns what a symbol stands for, or the symbol itself while that is not known. An unknown id always
+            counts as a difference; an unknown secret too.
+        path: Where both stand, for the result.
+    """
+    if isinstance(new, SecretRef):
+        return () if known(new) == old else (FieldChange(path, None if old is None else MASK, MASK),)
+    if isinstance(new, Pending):
+        value = known(new)
+        return () if not isinstance(value, Pending) and value == old else (FieldChange(path, old, value),)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return _in_maps(old, new, known, path)
+    if _is_list(old) and _is_list(new) and len(old) == len(new):
+        found: tuple[FieldChange, ...] = ()
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            found += value_differences(before, after, known, f"{path}[{index}]")
+        return found
+    if isinstance(new, Mapping) and new:
+        return _in_maps({}, new, known, path) + (() if old is None else (FieldChange(path, old, None),))
+    if isinstance(old, Mapping) and old and new is None:
+        return _in_maps(old, {}, known, path)
+    return () if _plain(old) == _plain(new) else (FieldChange(path, old, new),)
+
+
+def _in_maps(old: Mapping[str, Any], new: Mapping[str, Any], known: Lookup, path: str) -> tuple[FieldChange, ...]:
+    found: tuple[FieldChange, ...] = ()
+    for key in [*new, *(key for key in old if key not in new)]:
+        below = f"{path}.{key}" if path else key
+        if key in new and key not in old and new[key] is None:
+            # An explicit null deletes a chart's default: helm keeps it in the release's values, so its absence counts.
+            found += (FieldChange(below, "(chart's default)", None),)
+        else:
+            found += value_differences(old.get(key), new.get(key), known, below)
+    return found
+
+
+def missing_from(live: Any, wanted: Any, path: str = "") -> tuple[FieldChange, ...]:  # noqa: ANN401
+    """Return what ``wanted`` asks for and ``live`` lacks; what live has beyond that is the API server's.
+
+    Lists are compared by position and length, which fits the short lists of a Service.
+    """
+    if isinstance(wanted, Mapping):
+        have = live if isinstance(live, Mapping) else {}
+        found: tuple[FieldChange, ...] = ()
+        for key, value in wanted.items():
+            found += missing_from(have.get(key), value, f"{path}.{key}" if path else key)
+        return found
+    if _is_list(wanted) and _is_list(live) and len(wanted) == len(live):
+        found = ()
+        for index, (have_item, want_item) in enumerate(zip(live, wanted, strict=True)):
+            found += missing_from(have_item, want_item, f"{path}[{index}]")
+        return found
+    return () if _plain(live) == _plain(wanted) else (FieldChange(path, live, wanted),)
+
+
+def _is_list(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    return [_plain(item) for item in value] if _is_list(value) else value

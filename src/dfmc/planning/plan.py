@@ -1,0 +1,314 @@
+"""make_plan: from the file and the observed world to steps. Pure; the same inputs give the same plan.
+
+A step is in the plan when it has something to do, or when it proves something (manager, ready, proof). What a step
+needs is filtered by what is there, so a plan for a finished topology is nothing but checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dfmc.errors import DfmcError, TopologyError
+from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
+from dfmc.planning.differences import missing_from, value_differences
+from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.ownership import (
+    CHART_LABEL,
+    object_conflict,
+    record_bio,
+    record_conflict,
+    release_conflict,
+    release_labels,
+    stored_conflict,
+)
+from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
+from dfmc.redaction import MASK
+from dfmc.state import ClusterRecord, Observed, ObservedCluster, Registration, ReleaseState, ScopesRecord
+from dfmc.symbols import Pending, SecretRef, Symbol
+from dfmc.topology.model import ClusterSpec, Scopes, Topology
+from dfmc.values.inputs import ValuesInputs
+from dfmc.values.render import render_values
+
+DEFAULT_RECORD_ID = 1
+
+
+@dataclass(frozen=True)
+class ChartIdentity:
+    """The chart that ``up`` installs: version from Chart.yaml, sha256 of the archive in hex."""
+
+    version: str
+    sha256: str
+
+
+def scopes_record(scopes: Scopes) -> ScopesRecord:
+    """Return the scopes of an entry in the form of a record."""
+    return ScopesRecord(scopes.idc or "", scopes.location or "", scopes.cidrs, scopes.hostnames)
+
+
+def pending_registration(cluster: str) -> Registration:
+    """Return the ids that the step ``record:<cluster>`` will bring."""
+    return Registration(
+        Pending(f"record:{cluster}/scheduler_cluster_id"), Pending(f"record:{cluster}/seed_peer_cluster_id")
+    )
+
+
+def expected_record(topology: Topology, cluster: ClusterSpec, observed: Observed) -> ClusterRecord | None:
+    """Return the record that stands for the entry: the default one for the central cluster, by name for members.
+
+    The manager makes record 1 itself, under a name of its own, and it belongs to the cluster it runs in.
+    """
+    if observed.manager is None:
+        return None
+    if cluster.name == topology.manager.cluster:
+        return next((r for r in observed.manager.records if r.id == DEFAULT_RECORD_ID), None)
+    return observed.manager.record(cluster.name)
+
+
+def values_inputs(topology: Topology, cluster: ClusterSpec, observed: Observed, *, first_install: bool) -> ValuesInputs:
+    """Return what the entry's values need beside the file; errors as exposure.manager_endpoint."""
+    record = expected_record(topology, cluster, observed)
+    if cluster.name == topology.manager.cluster:
+        # The manager seeds record 1 on an empty database, so the central cluster's ids are known before it exists.
+        registration = record.registration if record else Registration(DEFAULT_RECORD_ID, DEFAULT_RECORD_ID)
+    else:
+        registration = record.registration if record else pending_registration(cluster.name)
+    facts = observed.clusters[cluster.name].facts
+    return ValuesInputs(
+        registration=registration,
+        manager=manager_endpoint(topology, cluster, observed),
+        redis_addresses=redis_addresses(topology, cluster, observed),
+        runtimes=facts.runtimes if facts else None,
+        first_install=first_install,
+    )
+
+
+def make_plan(topology: Topology, observed: Observed, *, chart: ChartIdentity, given: Mapping[str, str]) -> Plan:
+    """Return the steps that make the world as the file says, and prove it.
+
+    Args:
+        topology: Loaded and checked.
+        observed: From engine.observe.
+        chart: The fetched chart's identity.
+        given: Credentials that the file refers to, already read from env, files and Secrets.
+
+    Raises:
+        DfmcError: The central cluster cannot be planned for; nothing else makes sense then.
+    """
+    planner = _Planner(topology, observed, chart, plan_credentials(topology, observed.credentials, given))
+    return planner.plan()
+
+
+class _Planner:
+    """The state of one planning: what is known, what was found wrong."""
+
+    def __init__(
+        self, topology: Topology, observed: Observed, chart: ChartIdentity, credentials: CredentialPlan
+    ) -> None:
+        self.topology = topology
+        self.observed = observed
+        self.chart = chart
+        self.credentials = credentials
+        self.uid = observed.credentials.uid if observed.credentials else None
+        self.failures: dict[str, DfmcError] = {}
+
+    def plan(self) -> Plan:
+        central, name = self.topology.central, self.topology.metadata.name
+        stored = self.observed.credentials
+        error = self._trouble(central) or (stored_conflict(self.topology, stored) if stored else None)
+        if error:
+            raise error
+        steps = self._central_steps(central)
+        for member in self.topology.members:
+            error = self._trouble(member)
+            if error is None:
+                try:
+                    steps += self._member_steps(member)
+                    continue
+                except TopologyError:
+                    raise
+                except DfmcError as raised:
+                    error = raised
+            self.failures[member.name] = error
+        present = {step.id for step in steps}
+        steps = [replace(step, needs=tuple(need for need in step.needs if need in present)) for step in steps]
+        return Plan(
+            topology=name,
+            chart_version=self.chart.version,
+            steps=in_order(steps),
+            failures=self.failures,
+            manager_answers=self.observed.manager is not None,
+        )
+
+    def _trouble(self, cluster: ClusterSpec) -> DfmcError | None:
+        """Why nothing may be done for the cluster: unreachable, or not ours."""
+        seen = self.observed.clusters[cluster.name]
+        if seen.error:
+            return seen.error
+        name = self.topology.metadata.name
+        if seen.release and (conflict := release_conflict(cluster, seen.release, name, self.uid)):
+            return conflict
+        record = expected_record(self.topology, cluster, self.observed)
+        if cluster.name != self.topology.manager.cluster and record:
+            return record_conflict(cluster.name, record, name, self.uid)
+        return None
+
+    # --- steps of both roles -----------------------------------------------------------------------------------
+
+    def _namespace(self, cluster: ClusterSpec) -> list[Step]:
+        if self.observed.clusters[cluster.name].namespace_exists:
+            return []
+        change = FieldChange("namespace", None, cluster.namespace)
+        return [Step(Kind.NAMESPACE, cluster.name, Action.CREATE, changes=(change,))]
+
+    def _release(self, cluster: ClusterSpec, *, first_install: bool, needs: tuple[str, ...]) -> list[Step]:
+        seen = self.observed.clusters[cluster.name]
+        inputs = values_inputs(self.topology, cluster, self.observed, first_install=first_install)
+        values = render_values(self.topology, cluster, inputs)
+        changes = release_changes(seen.release, self.chart, values, self._known)
+        note = _release_note(seen)
+        if not changes and not note:
+            return []
+        action = Action.CREATE if seen.release is None else Action.UPDATE
+        return [Step(Kind.RELEASE, cluster.name, action, needs, changes, values, note)]
+
+    def _ready_and_proof(self, name: str) -> list[Step]:
+        ready = Step(Kind.READY, name, Action.CHECK, (f"release:{name}", f"scale:{name}"))
+        manager = f"manager:{self.topology.manager.cluster}"
+        return [ready, Step(Kind.PROOF, name, Action.CHECK, (ready.id, f"record:{name}", manager))]
+
+    def _record(self, cluster: ClusterSpec) -> list[Step]:
+        record = expected_record(self.topology, cluster, self.observed)
+        changes = record_changes(self.topology, cluster, record, self.uid)
+        if record and not changes:
+            return []
+        is_central = cluster.name == self.topology.manager.cluster
+        action = Action.UPDATE if record or is_central else Action.CREATE
+        return [Step(Kind.RECORD, cluster.name, action, (f"manager:{self.topology.manager.cluster}",), changes)]
+
+    # --- the central cluster -----------------------------------------------------------------------------------
+
+    def _central_steps(self, central: ClusterSpec) -> list[Step]:
+        name = central.name
+        steps = self._namespace(central)
+        steps += self._credentials(name) + self._expose(name)
+        release = self.observed.clusters[name].release
+        # A fresh database tolerates one manager only: replicas racing on its seed deny root for ever (v2.5.1 and
+        # before, dragonfly#4924). The wanted number comes with `scale`, once the first one has answered.
+        first_install = release is None or (self.observed.manager is None and release.revision == 1)
+        steps += self._release(central, first_install=first_install, needs=(f"credentials:{name}", f"expose:{name}"))
+        steps += [self._manager(name), *self._record(central)]
+        if first_install:
+            steps += self._scale(central)
+        return steps + self._ready_and_proof(name)
+
+    def _credentials(self, name: str) -> list[Step]:
+        stored, plan = self.observed.credentials, self.credentials
+        if stored and not plan.has_changes:
+            return []
+        changes = [FieldChange(key, None, "(generated)") for key in plan.generate]
+        changes += [FieldChange(key, None, MASK) for key in plan.added]
+        changes += [FieldChange(key, MASK, MASK) for key in plan.replaced]
+        action = Action.UPDATE if stored else Action.CREATE
+        return [Step(Kind.CREDENTIALS, name, action, (f"namespace:{name}",), tuple(changes))]
+
+    def _expose(self, name: str) -> list[Step]:
+        changes: tuple[FieldChange, ...] = ()
+        for wanted in services(self.topology, self.uid or ""):
+            live = self.observed.services.get(wanted["metadata"]["name"])
+            if live and (conflict := object_conflict(name, live, self.topology.metadata.name, self.uid)):
+                raise conflict
+            changes += missing_from(live and live.get("spec"), wanted["spec"], wanted["metadata"]["name"])
+        if not changes:
+            return []
+        action = Action.UPDATE if self.observed.services else Action.CREATE
+        return [Step(Kind.EXPOSE, name, action, (f"credentials:{name}",), changes)]
+
+    def _manager(self, name: str) -> Step:
+        stored = self.observed.credentials
+        needs = (f"release:{name}",)
+        if stored and stored.root_password_set and ROOT_PASSWORD not in self.credentials.replaced:
+            return Step(Kind.MANAGER, name, Action.CHECK, needs)
+        change = FieldChange("root's password", "(the chart's default)" if not stored else MASK, MASK)
+        return Step(Kind.MANAGER, name, Action.UPDATE, (*needs, f"credentials:{name}"), (change,))
+
+    def _scale(self, central: ClusterSpec) -> list[Step]:
+        first = render_values(
+            self.topology, central, values_inputs(self.topology, central, self.observed, first_install=True)
+        )
+        final = render_values(
+            self.topology, central, values_inputs(self.topology, central, self.observed, first_install=False)
+        )
+        changes = value_differences(first, final, self._known)
+        if not changes:
+            return []
+        needs = (f"manager:{central.name}", f"record:{central.name}")
+        return [Step(Kind.SCALE, central.name, Action.UPDATE, needs, changes, final)]
+
+    # --- members -----------------------------------------------------------------------------------------------
+
+    def _member_steps(self, member: ClusterSpec) -> list[Step]:
+        name = member.name
+        central = self.topology.manager.cluster
+        release_needs = (f"namespace:{name}", f"record:{name}", f"expose:{central}", f"credentials:{central}")
+        steps = self._namespace(member) + self._record(member)
+        steps += self._release(member, first_install=False, needs=release_needs)
+        return steps + self._ready_and_proof(name)
+
+    def _known(self, symbol: Symbol) -> Any:  # noqa: ANN401 - whatever the symbol stands for
+        if isinstance(symbol, SecretRef):
+            return self.credentials.known.get(symbol.key, symbol)
+        return symbol
+
+
+def release_changes(
+    release: ReleaseState | None,
+    chart: ChartIdentity,
+    values: Mapping[str, Any],
+    known: Any,  # noqa: ANN401 - differences.Lookup
+) -> tuple[FieldChange, ...]:
+    """Return what differs between a release and its wanted chart and values; all of the values for a new one."""
+    if release is None:
+        return (FieldChange("chart", None, f"dragonfly-{chart.version}"), *value_differences({}, values, known))
+    changes: tuple[FieldChange, ...] = ()
+    if release.chart_version != chart.version:
+        changes += (
+            FieldChange("chart", f"{release.chart_name}-{release.chart_version}", f"dragonfly-{chart.version}"),
+        )
+    wanted_label = release_labels("", "", chart.sha256)[CHART_LABEL]
+    if release.labels.get(CHART_LABEL) != wanted_label and not changes:
+        changes += (FieldChange("chart archive (sha256)", release.labels.get(CHART_LABEL), wanted_label),)
+    return changes + value_differences(dict(release.values), dict(values), known)
+
+
+def _release_note(seen: ObservedCluster) -> str:
+    release = seen.release
+    if release is None or release.status == "deployed":
+        return ""
+    if release.is_pending:
+        return f"recovers revision {release.revision}, left {release.status} by an interrupted run"
+    return f"revision {release.revision} is {release.status}"
+
+
+def record_changes(
+    topology: Topology, cluster: ClusterSpec, record: ClusterRecord | None, uid: str | None
+) -> tuple[FieldChange, ...]:
+    """Return what differs between a record and the entry it stands for."""
+    scopes = scopes_record(cluster.scopes)
+    if record is None:
+        # The manager makes record 1 itself; what it will say is known only to a manager that answers.
+        is_central = cluster.name == topology.manager.cluster
+        first = f"record {DEFAULT_RECORD_ID} (the manager's own)" if is_central else None
+        changes = [FieldChange("record", first, cluster.name)]
+        changes += [FieldChange(f"scopes.{key}", None, value) for key, value in vars(scopes).items() if value]
+        return tuple(changes)
+    changes = []
+    if record.name != cluster.name:
+        changes.append(FieldChange("record.name", record.name, cluster.name))
+    if uid is None or record.bio != record_bio(topology.metadata.name, uid):
+        changes.append(FieldChange("record.bio", record.bio or None, "dfmc's mark"))
+    for key, value in vars(scopes).items():
+        if getattr(record.scopes, key) != value:
+            changes.append(FieldChange(f"scopes.{key}", getattr(record.scopes, key) or None, value or None))
+    return tuple(changes)

@@ -1,0 +1,93 @@
+"""Why a release is not ready, in the words of the pod that holds it up. Pure; engine/wait.py polls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dfmc.state import ContainerState, PodState, WorkloadState
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing that keeps a release from being ready.
+
+    Attributes:
+        subject: ``Pod dragonfly-scheduler-0`` or ``StatefulSet dragonfly-scheduler``.
+        reason: One word of Kubernetes: Unschedulable, ImagePullBackOff, PodInitializing, ...
+        message: The sentence that goes with it, the scheduler's or the kubelet's own.
+        hopeless: Waiting longer will not help unless somebody changes something.
+    """
+
+    subject: str
+    reason: str
+    message: str = ""
+    hopeless: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}" + (f": {self.message}" if self.message else "")
+
+
+_HOPELESS = frozenset(
+    {
+        "Unschedulable",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+    }
+)
+# The seed client of a fresh cluster exits until its scheduler is active; two restarts are seen on healthy beds.
+_RESTARTS_THAT_MEAN_TROUBLE = 5
+
+
+def obstacles(
+    workloads: Sequence[WorkloadState], pods: Sequence[PodState], expected: Sequence[str]
+) -> tuple[Obstacle, ...]:
+    """Return everything that is not ready yet, most telling first; empty means ready.
+
+    Args:
+        workloads: What helm installed for the release.
+        pods: Their pods.
+        expected: Components that must have a workload.
+    """
+    present = {workload.component for workload in workloads}
+    found = [Obstacle(f"component {name}", "NoWorkload", "helm made none") for name in expected if name not in present]
+    for workload in workloads:
+        if workload.is_ready and workload.desired > 0:
+            continue
+        if workload.desired == 0 and workload.observed:
+            if workload.kind == "DaemonSet":
+                message = "no node matches its nodeSelector"
+                found.append(Obstacle(f"DaemonSet {workload.name}", "NoNodes", message, hopeless=True))
+            continue
+        of_workload = [pod for pod in pods if pod.component == workload.component and not pod.terminating]
+        blocking = [obstacle for pod in of_workload if not pod.ready for obstacle in [_of_pod(pod)]]
+        count = workload.message or f"{workload.ready}/{workload.desired} ready"
+        found += blocking or [Obstacle(f"{workload.kind} {workload.name}", "Progressing", count)]
+    return tuple(sorted(found, key=lambda obstacle: not obstacle.hopeless))
+
+
+def _of_pod(pod: PodState) -> Obstacle:
+    subject = f"Pod {pod.name}"
+    troubled = next((container for container in pod.containers if _is_telling(container)), None)
+    if troubled:
+        where = f"init container {troubled.name}" if troubled.init else f"container {troubled.name}"
+        looping = troubled.reason == "CrashLoopBackOff" and troubled.restarts >= _RESTARTS_THAT_MEAN_TROUBLE
+        message = f"{where}: {troubled.message}" if troubled.message else where
+        return Obstacle(subject, troubled.reason, message, hopeless=troubled.reason in _HOPELESS or looping)
+    if pod.reason:
+        return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS)
+    waiting = next((container for container in pod.containers if container.init and not container.ready), None)
+    if waiting:
+        return Obstacle(subject, "Init", f"in init container {waiting.name}")
+    return Obstacle(
+        subject, "NotReady", f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
+    )
+
+
+def _is_telling(container: ContainerState) -> bool:
+    """PodInitializing and ContainerCreating say nothing that the pod's other containers do not say better."""
+    return not container.ready and container.reason not in ("", "PodInitializing", "ContainerCreating", "Completed")

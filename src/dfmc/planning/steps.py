@@ -1,0 +1,169 @@
+"""The plan as data: steps with needs, shown, saved, checked and executed as one object.
+
+A step holds what it will do, never how: the executor has one function per kind. Values hold symbols instead of ids
+that do not exist yet and instead of passwords, so a plan may be printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from graphlib import TopologicalSorter
+from typing import Any
+
+from dfmc.errors import DfmcError
+
+
+class Kind(StrEnum):
+    """What a step does; docs/architecture.md says what each needs."""
+
+    NAMESPACE = "namespace"
+    CREDENTIALS = "credentials"
+    EXPOSE = "expose"
+    RELEASE = "release"
+    MANAGER = "manager"
+    RECORD = "record"
+    SCALE = "scale"
+    READY = "ready"
+    PROOF = "proof"
+
+
+class Action(StrEnum):
+    """How a step touches the world; CHECK only reads."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    CHECK = "check"
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One difference between what is and what should be.
+
+    Attributes:
+        path: Dotted, e.g. ``scheduler.replicas``; list positions in brackets.
+        old: What is there; None when nothing is. Secrets are masked already.
+        new: What will be there; a Pending where it is known after apply.
+    """
+
+    path: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {_shown(self.old)} → {_shown(self.new)}"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any leaf of a values tree
+    return "(unset)" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do for one cluster.
+
+    Attributes:
+        needs: Ids of steps that must have succeeded.
+        changes: What differs, for people; empty on CHECK steps.
+        values: Chart values with symbols (RELEASE, SCALE only).
+        note: Why, where the changes do not say it, e.g. ``recovers a release left pending-install``.
+    """
+
+    kind: Kind
+    cluster: str
+    action: Action
+    needs: tuple[str, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        """``<kind>:<cluster>``, unique in a plan."""
+        return f"{self.kind.value}:{self.cluster}"
+
+    @property
+    def mutates(self) -> bool:
+        """Whether running it writes anything."""
+        return self.action is not Action.CHECK
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``up`` does, in dependency order.
+
+    Attributes:
+        failures: Clusters that cannot be planned for, and why; the others go on.
+        manager_answers: The manager answered while observing: members can be registered as things stand.
+    """
+
+    topology: str
+    chart_version: str
+    steps: tuple[Step, ...]
+    failures: Mapping[str, DfmcError] = field(default_factory=dict)
+    manager_answers: bool = False
+
+    @property
+    def mutations(self) -> tuple[Step, ...]:
+        """The steps that write."""
+        return tuple(step for step in self.steps if step.mutates)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether running it writes anything."""
+        return any(step.mutates for step in self.steps)
+
+    def of(self, cluster: str) -> tuple[Step, ...]:
+        """Return the steps of one cluster."""
+        return tuple(step for step in self.steps if step.cluster == cluster)
+
+    def step(self, step_id: str) -> Step | None:
+        """Return the step of that id."""
+        return next((step for step in self.steps if step.id == step_id), None)
+
+    def restricted(self, clusters: Iterable[str]) -> Plan:
+        """Return the plan for these clusters alone.
+
+        A step of another cluster stays only when a kept step needs it and it either just checks, or the manager does
+        not answer yet: without a manager no member can be registered, whoever asked for it.
+        """
+        wanted = set(clusters)
+        by_id = {step.id: step for step in self.steps}
+        keep: set[str] = set()
+        todo = [step.id for step in self.steps if step.cluster in wanted]
+        while todo:
+            step = by_id[todo.pop()]
+            elsewhere = step.cluster not in wanted
+            if step.id in keep or (elsewhere and step.mutates and self.manager_answers and step.kind != Kind.MANAGER):
+                continue
+            keep.add(step.id)
+            todo.extend(need for need in step.needs if need in by_id)
+        steps = tuple(
+            replace(step, needs=tuple(need for need in step.needs if need in keep))
+            for step in self.steps
+            if step.id in keep
+        )
+        failures = {name: error for name, error in self.failures.items() if name in wanted}
+        return replace(self, steps=steps, failures=failures)
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the steps so that each comes after what it needs, file order otherwise.
+
+    Raises:
+        ValueError: The needs form a cycle (a bug in the planner; graphlib.CycleError is a ValueError).
+    """
+    listed = list(steps)
+    by_id = {step.id: step for step in listed}
+    place = {step.id: index for index, step in enumerate(listed)}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for step in listed:
+        sorter.add(step.id, *(need for need in step.needs if need in by_id))
+    sorter.prepare()
+    ordered: list[Step] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=place.__getitem__)
+        ordered.extend(by_id[step_id] for step_id in ready)
+        sorter.done(*ready)
+    return tuple(ordered)

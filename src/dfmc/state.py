@@ -1,0 +1,244 @@
+"""What clients return and planning reads: plain frozen facts, no behaviour beyond derived properties.
+
+The words: a *record* is the manager's row of a Dragonfly cluster, a *release* is helm's, a *cluster* is an entry of
+the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dfmc.errors import DfmcError
+from dfmc.symbols import Pending
+
+PENDING_STATUSES = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The two ids a member's values need. They may differ: each comes from its own field of the record."""
+
+    scheduler_cluster_id: int | Pending
+    seed_peer_cluster_id: int | Pending
+
+
+@dataclass(frozen=True)
+class ScopesRecord:
+    """The scopes of a record as the manager returns them; absent ones are empty."""
+
+    idc: str = ""
+    location: str = ""
+    cidrs: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClusterRecord:
+    """A row of the manager's /clusters."""
+
+    id: int
+    name: str
+    bio: str
+    scopes: ScopesRecord
+    scheduler_cluster_id: int
+    seed_peer_cluster_id: int
+    is_default: bool
+
+    @property
+    def registration(self) -> Registration:
+        """The ids for values."""
+        return Registration(self.scheduler_cluster_id, self.seed_peer_cluster_id)
+
+
+@dataclass(frozen=True)
+class SchedulerRecord:
+    """A row of the manager's /schedulers."""
+
+    id: int
+    host_name: str
+    ip: str
+    port: int
+    state: Literal["active", "inactive"]
+    scheduler_cluster_id: int
+    features: tuple[str, ...] = ()
+    idc: str = ""
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class SeedPeerRecord:
+    """A row of the manager's /seed-peers (only clients before chart 1.4.5 register there)."""
+
+    id: int
+    host_name: str
+    ip: str
+    state: str
+    seed_peer_cluster_id: int
+
+
+@dataclass(frozen=True)
+class ReleaseState:
+    """The last revision of a helm release, read from its Secret.
+
+    Attributes:
+        status: helm's word: deployed, failed, superseded, uninstalling, pending-install, ...
+        values: What the user (here: dfmc) gave, without the chart's defaults. Holds credentials in clear.
+        labels: Labels of the release Secret that are not helm's own; dfmc's ownership mark among them.
+        manifest: The rendered objects as one YAML text.
+    """
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart_name: str
+    chart_version: str
+    app_version: str
+    values: Mapping[str, Any] = field(repr=False)
+    labels: Mapping[str, str]
+    description: str = ""
+    manifest: str = field(default="", repr=False)
+
+    @property
+    def is_pending(self) -> bool:
+        """Helm refuses every plain run while this holds."""
+        return self.status in PENDING_STATUSES
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """Why a container is not ready, in the kubelet's words."""
+
+    name: str
+    ready: bool
+    init: bool
+    restarts: int
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class PodState:
+    """One pod of a release."""
+
+    name: str
+    component: str
+    phase: str
+    ready: bool
+    ip: str
+    node: str
+    containers: tuple[ContainerState, ...] = ()
+    reason: str = ""
+    message: str = ""
+    terminating: bool = False
+
+
+@dataclass(frozen=True)
+class WorkloadState:
+    """A Deployment, StatefulSet or DaemonSet of a release: wanted, up to date and ready pod counts.
+
+    Attributes:
+        message: Why its controller cannot make pods at all (a quota, a policy), in the API server's words.
+    """
+
+    kind: str
+    name: str
+    component: str
+    desired: int
+    updated: int
+    ready: int
+    observed: bool
+    message: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """The controller has seen the newest spec and every wanted pod is new and ready."""
+        return self.observed and self.updated >= self.desired and self.ready >= self.desired
+
+
+@dataclass(frozen=True)
+class KubernetesFacts:
+    """What one context answers about the Kubernetes cluster behind it.
+
+    Attributes:
+        uid: UID of the namespace kube-system: equal for two contexts that lead to one Kubernetes cluster.
+        runtimes: Names of the container runtimes that the nodes matching the entry's nodeSelector report, such as
+            ``containerd``; empty when no node matches or nodes may not be read.
+        node_addresses: Addresses at which NodePorts answer: ExternalIPs if any node has one, else InternalIPs.
+    """
+
+    uid: str
+    version: str
+    runtimes: frozenset[str] = frozenset()
+    node_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredCredentials:
+    """The Secret ``dfmc-<release>`` of the central namespace: the one thing dfmc itself keeps.
+
+    Attributes:
+        topology: Name of the topology that owns the release.
+        uid: Made once, marks everything of this topology.
+        values: Credentials by key (``redis-password``, ...), in clear.
+        root_password_set: The manager's root user has ``root-password``; False means it still may have an older one.
+        resource_version: For replacing the Secret only if nobody else did meanwhile.
+    """
+
+    topology: str
+    uid: str
+    values: Mapping[str, str] = field(repr=False)
+    root_password_set: bool = False
+    resource_version: str = ""
+
+
+@dataclass(frozen=True)
+class ObservedCluster:
+    """One entry of the file as its Kubernetes cluster has it.
+
+    Attributes:
+        error: Why nothing could be read; every other field is then empty.
+        config_maps: Live ConfigMaps of the release's components, as the API returns them.
+    """
+
+    name: str
+    facts: KubernetesFacts | None = None
+    namespace_exists: bool = False
+    release: ReleaseState | None = None
+    workloads: tuple[WorkloadState, ...] = ()
+    pods: tuple[PodState, ...] = ()
+    config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    error: DfmcError | None = None
+
+
+@dataclass(frozen=True)
+class ObservedManager:
+    """What the manager's REST API says."""
+
+    records: tuple[ClusterRecord, ...] = ()
+    schedulers: tuple[SchedulerRecord, ...] = ()
+    seed_peers: tuple[SeedPeerRecord, ...] = ()
+
+    def record(self, name: str) -> ClusterRecord | None:
+        """Return the record of that name as the manager compares names: case does not count."""
+        return next((r for r in self.records if r.name.casefold() == name.casefold()), None)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The world before a run.
+
+    Attributes:
+        credentials: None until the first run has written them.
+        services: dfmc's own Services in the central namespace, by name.
+        manager: None while the manager is not there or does not answer.
+        manager_error: Why the manager, though installed, could not be asked.
+    """
+
+    clusters: Mapping[str, ObservedCluster]
+    credentials: StoredCredentials | None = None
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    manager: ObservedManager | None = None
+    manager_error: DfmcError | None = None

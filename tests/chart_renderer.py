@@ -1,0 +1,75 @@
+"""Renders the stand-in charts with a real helm and reads what comes out."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dfmc.testbed.chart_repository import write_repository
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+
+
+class Renderer:
+    """Runs helm on the packaged stand-ins, in directories of its own."""
+
+    def __init__(self, helm: Path, directory: Path) -> None:
+        self.helm = helm
+        self.repository = directory / "repository"
+        self.scratch = directory / "values"
+        self.scratch.mkdir()
+        write_repository(self.repository)
+        homes = {f"HELM_{kind}_HOME": str(directory / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **homes}
+
+    def run(self, *arguments: str, expect_failure: bool = False) -> str:
+        done = subprocess.run(
+            [self.helm, *arguments], capture_output=True, text=True, env=self.environment, timeout=120, check=False
+        )
+        assert (done.returncode != 0) == expect_failure, done.stderr
+        return done.stderr if expect_failure else done.stdout
+
+    def template(
+        self,
+        version: str,
+        *values: Path | Mapping[str, Any],
+        release: str = "dragonfly",
+        namespace: str = "cluster-a",
+        expect_failure: bool = False,
+    ) -> str:
+        arguments = ["template", release, str(self.repository / f"dragonfly-{version}.tgz"), "-n", namespace]
+        for number, source in enumerate(values):
+            if isinstance(source, Mapping):
+                path = self.scratch / f"{number}.yaml"
+                path.write_text(json.dumps(source))  # PyYAML would write the text "1e10" bare, and Go read a number
+                source = path
+            arguments += ["-f", str(source)]
+        return self.run(*arguments, expect_failure=expect_failure)
+
+    def objects(self, version: str, *values: Path | Mapping[str, Any], **options: Any) -> dict[Key, Object]:
+        return by_key(self.template(version, *values, **options))
+
+
+def by_key(manifests: str) -> dict[Key, Object]:
+    found: dict[Key, Object] = {}
+    for item in yaml.safe_load_all(manifests):
+        if item:
+            key = (item["kind"], item["metadata"]["name"])
+            assert key not in found, f"{key} is rendered twice"
+            found[key] = item
+    return found
+
+
+def pod_containers(item: Object) -> list[Object]:
+    pod = item.get("spec", {}).get("template", {}).get("spec", {}) if item["kind"] != "Service" else {}
+    return [*pod.get("initContainers", []), *pod.get("containers", [])]
+
+
+def config(objects: Mapping[Key, Object], name: str) -> Any:
+    (text,) = objects["ConfigMap", name]["data"].values()
+    return yaml.safe_load(text)

@@ -1,0 +1,73 @@
+"""The beds that end-to-end tests share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from bed_tools import BedTools
+from bed_world import World
+from dfmc.testbed import bed as kwok_bed
+from dfmc.testbed.layout import BedRequest, BedState
+
+
+def report(line: str) -> None:
+    """Show a bed's progress in pytest's captured output."""
+    sys.stderr.write(f"bed: {line}\n")
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BedState]:
+    """The guide's bed: one Kubernetes cluster, context kind-kind, nodes cluster=a and cluster=b."""
+    directory = tmp_path_factory.mktemp("bed") / "kwok"
+    try:
+        yield kwok_bed.up(BedRequest(directory=directory), report)
+    finally:
+        kwok_bed.down(directory, report)
+
+
+@pytest.fixture(scope="session")
+def tools(bed: BedState) -> BedTools:
+    """Programs and questions for the guide's bed."""
+    return BedTools(bed)
+
+
+COMBINATIONS: dict[str, tuple[str, Literal[3, 4]]] = {
+    "1.7.4-helm3": ("guide", 3),
+    "1.7.4-helm4": ("guide", 4),
+    "1.1.1-helm3": ("guide-legacy", 3),
+    "1.1.1-helm4": ("guide-legacy", 4),
+}
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@contextmanager
+def bed_world(tmp_path_factory: pytest.TempPathFactory, example: str, helm: Literal[3, 4]) -> Iterator[World]:
+    """A bed of its own with an example's topology; nothing is installed yet."""
+    directory = tmp_path_factory.mktemp("bed") / "kwok"
+    request = BedRequest(topology=EXAMPLES / example / "topology.yaml", directory=directory, helm=helm)
+    secrets = {"DFMC_REDIS_PASSWORD": "canary-redis-Pw7"} if example == "guide-legacy" else {}
+    try:
+        yield World(BedTools(kwok_bed.up(request, report)), tmp_path_factory.mktemp("state"), secrets)
+    finally:
+        kwok_bed.down(directory, report)
+
+
+@pytest.fixture(scope="module", params=list(COMBINATIONS))
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The guide's two clusters, brought up once by ``dfmc up``; its output is kept in ``first``."""
+    with bed_world(tmp_path_factory, *COMBINATIONS[request.param]) as made:
+        made.first = made.dfmc("up", str(made.topology))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def empty_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The guide's bed with nothing installed."""
+    with bed_world(tmp_path_factory, "guide", 4) as made:
+        yield made

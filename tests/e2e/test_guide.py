@@ -1,0 +1,122 @@
+"""The main job on both layouts and both helm majors: up, proven, quiet the second time, and the proof has teeth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from bed_world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+def chart_version(world: World) -> str:
+    return str(yaml.safe_load(world.topology.read_text())["chart"]["version"])
+
+
+def test_a_and_b_are_registered_under_ids_1_and_2_and_their_schedulers_active(world: World) -> None:
+    api = world.manager()
+    records = {row["name"]: row for row in api.get("/api/v1/clusters?per_page=100")}
+    assert set(records) == {"a", "b"}
+    assert (records["a"]["id"], records["b"]["id"]) == (1, 2)
+    assert records["a"]["is_default"]
+    assert records["b"]["scopes"]["idc"] == "cluster-2"
+    assert world.active_schedulers(api) == {1: ["dragonfly-scheduler-0"], 2: ["dragonfly-scheduler-0"]}
+    status, _ = api.request("POST", "/api/v1/users/signin", {"name": "root", "password": "dragonfly"})
+    assert status == 401, "root's default password still works"
+
+
+def test_the_last_lines_say_how_to_sign_in(world: World) -> None:
+    assert "root" in world.first.text
+    assert "dfmc status" in world.first.text or "dfmc console" in world.first.text
+    assert world.credential("root-password") not in world.first.text
+
+
+def test_a_second_up_writes_nothing_and_says_so(world: World) -> None:
+    revisions = world.revisions("cluster-a") + world.revisions("cluster-b")
+    kubernetes, rest = world.audit_mark(), len(world.manager_audit())
+    again = world.dfmc("up", str(world.topology))
+    assert "nothing to do" in again.text
+    assert world.revisions("cluster-a") + world.revisions("cluster-b") == revisions
+    world.audit_mark()
+    assert world.writes_since(kubernetes) == []
+    asked = [(method, path) for _, method, path in world.manager_audit()[rest:]]
+    assert {method for method, _ in asked} <= {"GET", "POST"}
+    assert all(path.endswith("/signin") for method, path in asked if method == "POST")
+
+
+def test_plan_and_status_agree_that_nothing_is_left(world: World) -> None:
+    assert world.dfmc("plan", "--detailed-exitcode", str(world.topology)).code == 0
+    document = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
+    assert document["kind"] == "Status"
+    assert {cluster["name"] for cluster in document["clusters"]} == {"a", "b"}
+
+
+CORRUPTIONS = {
+    # layout of the chart -> what is spoiled: ConfigMap, file, path, value
+    "1.7.4": [
+        ("dragonfly-scheduler", "scheduler.yaml", "manager.schedulerClusterID", 1),
+        ("dragonfly-seed-client", "dfdaemon.yaml", "host.schedulerClusterID", 1),
+        ("dragonfly-client", "dfdaemon.yaml", "host.schedulerClusterID", 1),
+        ("dragonfly-client", "dfdaemon.yaml", "manager.addr", "http://elsewhere.example:65003"),
+        ("dragonfly-scheduler", "scheduler.yaml", "manager.addr", "elsewhere.example:65003"),
+        ("dragonfly-scheduler", "scheduler.yaml", "database.redis.addrs", ["elsewhere.example:6379"]),
+    ],
+    "1.1.1": [
+        ("dragonfly-scheduler", "scheduler.yaml", "manager.schedulerClusterID", 1),
+        ("dragonfly-seed-peer", "dfget.yaml", "scheduler.manager.seedPeer.clusterID", 1),
+        ("dragonfly-dfdaemon", "dfget.yaml", "host.idc", "cluster-1"),
+        ("dragonfly-dfdaemon", "dfget.yaml", "scheduler.manager.netAddrs", [{"type": "tcp", "addr": "other:65003"}]),
+        ("dragonfly-scheduler", "scheduler.yaml", "manager.addr", "elsewhere.example:65003"),
+        ("dragonfly-scheduler", "scheduler.yaml", "database.redis.addrs", ["elsewhere.example:6379"]),
+    ],
+}
+
+
+def spoil(content: dict[str, Any], path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for key in above:
+        content = content[key]
+    assert content[last] != value
+    content[last] = value
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_one_wrong_key_in_a_member_is_named_with_what_was_expected(world: World, number: int) -> None:
+    name, file, path, value = CORRUPTIONS[chart_version(world)][number]
+    before = world.config_map("cluster-b", name)["data"]
+    content = yaml.safe_load(before[file])
+    spoil(content, path, value)
+    world.replace_config("cluster-b", name, {file: yaml.safe_dump(content)})
+    try:
+        for command in ("up", "status"):
+            ended = world.dfmc(command, str(world.topology), code=None)
+            assert ended.code in (1, 9), ended.text
+            leaf = path.rsplit(".", 1)[0] if isinstance(value, list) else path
+            seen = value[0]["addr"] if isinstance(value, list) and isinstance(value[0], dict) else value
+            seen = seen[0] if isinstance(seen, list) else seen
+            for word in ("b", name, file, leaf.split(".")[-1], str(seen), "expected"):
+                assert word in ended.text, f"{command}: {word!r} is missing in:\n{ended.text}"
+    finally:
+        world.replace_config("cluster-b", name, before)
+    world.dfmc("status", str(world.topology))
+
+
+def test_one_changed_field_of_b_changes_b_alone(world: World) -> None:
+    central, member = world.revisions("cluster-a"), world.revisions("cluster-b")
+    world.edit(lambda document: world.entry("b", document).update(labels={"region": "eu"}, logLevel="warn"))
+    mark = world.audit_mark()
+    planned = world.dfmc("plan", "--detailed-exitcode", str(world.topology), code=None)
+    if planned.code == 0:  # a layout without log levels has nothing to change: take a field that every layout has
+        world.edit(lambda document: world.entry("b", document).update(pprofPort=18077))
+        planned = world.dfmc("plan", "--detailed-exitcode", str(world.topology), code=2)
+    assert planned.code == 2
+    world.dfmc("up", str(world.topology))
+    world.audit_mark()
+    assert world.revisions("cluster-a") == central
+    assert len(world.revisions("cluster-b")) == len(member) + 1
+    namespaces = {event["objectRef"].get("namespace") for event in world.writes_since(mark)}
+    assert namespaces == {"cluster-b"}

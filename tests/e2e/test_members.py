@@ -1,0 +1,165 @@
+"""Members that come and fail: one without nodes, one added by the command, secrets nowhere to be seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bed_world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+THIRD = {
+    "name": "c",
+    "context": "kind-kind",
+    "namespace": "cluster-c",
+    "nodeSelector": {"cluster": "c"},
+    "scopes": {"idc": "cluster-3"},
+}
+
+
+class CommandLines(threading.Thread):
+    """Collects the command line of every process that lives for more than a few milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.seen: set[bytes] = set()
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.002):
+            for directory in Path("/proc").iterdir():
+                if directory.name.isdigit():
+                    try:
+                        self.seen.add((directory / "cmdline").read_bytes())
+                    except OSError:  # it has ended meanwhile
+                        continue
+
+
+def node(name: str, labels: dict[str, str]) -> dict[str, Any]:
+    room = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "1Ti"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "status": {"allocatable": room, "capacity": room},
+    }
+
+
+def test_secrets_appear_in_no_argument_log_plan_or_output_of_a_whole_run(empty_world: World) -> None:
+    world = empty_world
+    canaries = {
+        "DFMC_CANARY_REDIS": "canaryRedis7x",
+        "DFMC_CANARY_ROOT": "canaryRoot7x",
+        "DFMC_CANARY_JWT": "canaryJwt7x",
+    }
+    world.secrets.update(canaries)
+
+    def give(document: dict[str, Any]) -> None:
+        document["manager"].update(
+            redisPassword={"env": "DFMC_CANARY_REDIS"},
+            rootPassword={"env": "DFMC_CANARY_ROOT"},
+            jwtKey={"env": "DFMC_CANARY_JWT"},
+        )
+
+    world.edit(give)
+    watcher = CommandLines()
+    watcher.start()
+    outputs = [
+        world.dfmc("-v", "plan", str(world.topology)),
+        world.dfmc("plan", "-o", "json", str(world.topology)),
+        world.dfmc("-v", "up", str(world.topology)),
+        world.dfmc("status", "-o", "json", str(world.topology)),
+        world.dfmc("up", str(world.topology), code=None, DFMC_CANARY_REDIS="canary bad#7x"),
+    ]
+    watcher.ended.set()
+    watcher.join(10)
+    assert any(b"helm" in line for line in watcher.seen), "the watcher saw no helm at all"
+    generated = [world.credential(key) for key in ("database-password", "database-root-password")]
+    logs = [file for file in world.state_home.rglob("*") if file.is_file()]
+    assert logs
+    assert all(file.stat().st_mode & 0o077 == 0 for file in logs)
+    texts = {f"output {number}": ended.text.encode() for number, ended in enumerate(outputs)}
+    texts |= {str(file): file.read_bytes() for file in logs}
+    texts |= {"a command line": b"\n".join(sorted(watcher.seen))}
+    for secret in [*canaries.values(), *generated, "canary bad#7x"]:
+        for place, text in texts.items():
+            assert secret.encode() not in text, f"{secret} in {place}"
+    assert outputs[-1].code == 4
+
+
+def test_a_member_without_nodes_fails_alone_in_the_schedulers_words_and_the_next_up_does_the_rest(
+    empty_world: World,
+) -> None:
+    world = empty_world
+    world.edit(lambda document: document["clusters"].append(THIRD))
+    ended = world.dfmc("up", "--timeout", "12s", str(world.topology), code=9)
+    assert "didn't match Pod's node affinity/selector" in ended.text
+    assert world.tools.kubectl("-n", "cluster-c", "get", "statefulset", "dragonfly-scheduler", check=False)
+    revisions = {name: world.revisions(f"cluster-{name}") for name in "abc"}
+    world.tools.apply(node("extra-1", {"cluster": "c"}), node("extra-2", {"cluster": "c"}))
+    world.dfmc("up", str(world.topology))
+    assert {name: world.revisions(f"cluster-{name}") for name in "abc"} == revisions
+    assert world.active_schedulers(world.manager())[3] == ["dragonfly-scheduler-0"]
+
+
+def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_world: World) -> None:
+    world = empty_world
+    world.tools.apply(node("extra-3", {"cluster": "d"}))
+    text = world.topology.read_text()
+    mark = world.audit_mark()
+    ended = world.dfmc(
+        *("add-cluster", "d", "--idc", "cluster-4", "--context", "kind-kind", "--namespace", "cluster-d"),
+        *("--node-selector", "cluster=d", "-f", str(world.topology)),
+    )
+    assert "+" in ended.text
+    assert "cluster-4" in ended.text
+    now = world.topology.read_text()
+    assert text in now or now.startswith(text.rstrip("\n"))
+    world.audit_mark()
+    touched = {event["objectRef"].get("namespace") or event["objectRef"]["name"] for event in world.writes_since(mark)}
+    assert touched == {"cluster-d"}
+    names = {row["name"] for row in world.manager().get("/api/v1/clusters?per_page=100")}
+    assert names == {"a", "b", "c", "d"}
+    again = world.dfmc("add-cluster", "d", "--idc", "x", "--context", "k", "-f", str(world.topology), code=None)
+    assert again.code in (3, 7, 64)
+    assert world.topology.read_text() == now
+
+
+def test_a_run_that_is_killed_leaves_what_the_next_run_finishes(empty_world: World) -> None:
+    """Not the whole matrix: one kill in the middle of an installation of a member."""
+    world = empty_world
+    world.tools.apply(node("extra-4", {"cluster": "e"}))
+    entry = {**THIRD, "name": "e", "namespace": "cluster-e", "nodeSelector": {"cluster": "e"}, "scopes": {"idc": "e"}}
+    world.edit(lambda document: document["clusters"].append(entry))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dfmc", "up", str(world.topology)],
+        env=world.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = world.tools.kubectl("-n", "cluster-e", "get", "secrets", "-l", "owner=helm", "-o", "name", check=False)
+        if found.strip() or process.poll() is not None:
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    world.dfmc("up", str(world.topology))
+    secrets = world.tools.objects("secrets", "-n", "cluster-e", "-l", "owner=helm")
+    statuses = [item["metadata"]["labels"]["status"] for item in secrets]
+    assert statuses.count("deployed") == 1
+    assert not [status for status in statuses if status.startswith("pending")]
+    rows = [row["name"] for row in world.manager().get("/api/v1/clusters?per_page=100")]
+    assert rows.count("e") == 1
+    assert json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)["kind"] == "Status"

@@ -1,0 +1,109 @@
+"""In-memory doubles of clients, for what is about the engine's own rules. The real ones meet the bed in tests/e2e."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.errors import DfmcError
+from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+
+
+class FakeKube:
+    """One API server's objects, with resourceVersions that make conflicts real.
+
+    ``requests`` lists every call as ``verb kind name``; ``fail`` maps such a line to the error it raises.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
+        self.requests: list[str] = []
+        self.fail: dict[str, DfmcError] = {}
+        self._version = 0
+
+    def _enter(self, verb: str, kind: str, name: str) -> None:
+        line = f"{verb} {kind} {name}"
+        self.requests.append(line)
+        if line in self.fail:
+            raise self.fail[line]
+
+    def _stored(self, obj: JsonObject) -> JsonObject:
+        self._version += 1
+        saved = copy.deepcopy(obj)
+        saved["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[_key(saved)] = saved
+        return copy.deepcopy(saved)
+
+    @property
+    def mutations(self) -> list[str]:
+        return [line for line in self.requests if line.split()[0] not in ("get", "list")]
+
+    async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
+        self._enter("get", "Namespace", "kube-system")
+        return KubernetesFacts(uid="uid-1", version="v1.34.4", runtimes=frozenset({"containerd"}))
+
+    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> JsonObject | None:
+        self._enter("get", kind, name)
+        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
+    ) -> Sequence[JsonObject]:
+        self._enter("list", kind, namespace or "")
+        wanted = dict(labels or {}).items()
+        return [
+            copy.deepcopy(obj)
+            for (found_kind, found_namespace, _), obj in self.objects.items()
+            if found_kind == kind
+            and namespace in (None, found_namespace)
+            and wanted <= (obj["metadata"].get("labels") or {}).items()
+        ]
+
+    async def create(self, obj: JsonObject) -> JsonObject | None:
+        self._enter("create", obj["kind"], obj["metadata"]["name"])
+        return None if _key(obj) in self.objects else self._stored(obj)
+
+    async def apply(self, obj: JsonObject) -> JsonObject:
+        self._enter("apply", obj["kind"], obj["metadata"]["name"])
+        return self._stored(obj)
+
+    async def replace(self, obj: JsonObject) -> JsonObject | None:
+        self._enter("replace", obj["kind"], obj["metadata"]["name"])
+        present = self.objects.get(_key(obj))
+        if present is None or present["metadata"]["resourceVersion"] != obj["metadata"].get("resourceVersion"):
+            return None
+        return self._stored(obj)
+
+    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+        self._enter("delete", kind, name)
+        return self.objects.pop((kind, namespace, name), None) is not None
+
+    async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
+        return []
+
+    async def release(self, name: str, namespace: str) -> ReleaseState | None:
+        self._enter("get", "Release", name)
+        return None
+
+    async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
+        self._enter("unlock", "Release", name)
+        return False
+
+    async def workloads(self, release: str, namespace: str) -> Sequence[WorkloadState]:
+        return []
+
+    async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
+        return []
+
+    def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
+        raise AssertionError("nothing to forward to")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    return obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]

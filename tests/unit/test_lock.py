@@ -1,0 +1,122 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from dfmc.engine import lock as lock_module
+from dfmc.engine.lock import Lock, locked
+from dfmc.errors import LockedError, UnreachableError
+from fakes import FakeKube
+from topologies import topology
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_module, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(lock_module, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(lock_module, "_RENEW_SECONDS", 0.03)
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def lease(kube: FakeKube) -> dict[str, Any]:
+    return kube.objects["Lease", "cluster-a", "dfmc-guide"]
+
+
+def test_a_free_lock_costs_two_writes_and_is_given_back() -> None:
+    kube = FakeKube()
+
+    async def main() -> None:
+        async with locked(kube, topology(), "up", quiet) as held:
+            assert lease(kube)["spec"]["holderIdentity"] == held.holder
+            await held.verify()
+
+    asyncio.run(main())
+    assert lease(kube)["spec"]["holderIdentity"] == ""
+    assert kube.mutations == ["create Lease dfmc-guide", "replace Lease dfmc-guide"]
+
+
+def test_a_live_holder_is_named_and_left_alone() -> None:
+    kube = FakeKube()
+
+    async def main() -> None:
+        async with locked(kube, topology(), "up", quiet) as held:
+            with pytest.raises(LockedError) as caught:
+                await Lock(kube, topology(), "up").acquire(quiet)
+            assert held.holder in caught.value.why
+            assert "up since" in caught.value.why
+            await held.verify()
+
+    asyncio.run(main())
+    assert LockedError.exit_code == 8
+
+
+def test_a_dead_holders_lock_is_taken_over_after_its_duration() -> None:
+    kube = FakeKube()
+    said: list[str] = []
+
+    async def main() -> None:
+        dead = Lock(kube, topology(), "up")
+        await dead.acquire(quiet)
+        heir = Lock(kube, topology(), "up")
+        await heir.acquire(said.append)
+        await heir.verify()
+        with pytest.raises(LockedError, match="the lock was lost"):
+            await dead.verify()
+        assert lease(kube)["spec"]["leaseTransitions"] == 1
+
+    asyncio.run(main())
+    assert "watching" in said[0]
+    assert "took the lock over" in said[-1]
+
+
+def test_of_many_at_once_one_holds_it() -> None:
+    kube = FakeKube()
+    holding, most = 0, 0
+
+    async def worker() -> None:
+        nonlocal holding, most
+        for _ in range(50):
+            try:
+                async with locked(kube, topology(), "up", quiet):
+                    holding += 1
+                    most = max(most, holding)
+                    await asyncio.sleep(0.005)
+                    holding -= 1
+                return
+            except LockedError:
+                await asyncio.sleep(0.01)
+        raise AssertionError("never got the lock")
+
+    async def main() -> None:
+        await asyncio.gather(*(worker() for _ in range(6)))
+
+    asyncio.run(main())
+    assert most == 1
+
+
+def test_giving_back_never_takes_the_next_holders_lock_away() -> None:
+    kube = FakeKube()
+
+    async def main() -> None:
+        first, second = Lock(kube, topology(), "up"), Lock(kube, topology(), "up")
+        await first.acquire(quiet)
+        await second.acquire(quiet)
+        await first.release()
+        await second.verify()
+
+    asyncio.run(main())
+
+
+def test_an_unreachable_server_while_renewing_does_not_end_the_run() -> None:
+    kube = FakeKube()
+
+    async def main() -> None:
+        async with locked(kube, topology(), "up", quiet) as held:
+            kube.fail["replace Lease dfmc-guide"] = UnreachableError("no answer")
+            await asyncio.sleep(0.1)
+            await held.verify()
+
+    asyncio.run(main())

@@ -1,0 +1,260 @@
+"""make_plan over hand-made worlds: what is there decides which steps there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dfmc.errors import ConflictError, DfmcError, PreflightError, UnreachableError
+from dfmc.planning.exposure import services
+from dfmc.planning.ownership import record_bio, release_labels
+from dfmc.planning.plan import ChartIdentity, make_plan, scopes_record, values_inputs
+from dfmc.planning.steps import Plan
+from dfmc.state import (
+    ClusterRecord,
+    KubernetesFacts,
+    Observed,
+    ObservedCluster,
+    ObservedManager,
+    ReleaseState,
+    StoredCredentials,
+)
+from dfmc.symbols import SecretRef, Symbol, resolve
+from dfmc.topology.model import ClusterSpec, Topology
+from dfmc.values.render import render_values
+from topologies import entry, topology
+
+UID = "0b8f0000-0000-4000-8000-000000000001"
+CHART = ChartIdentity("1.7.4", "ab" * 32)
+FACTS = KubernetesFacts("uid-1", "v1.34.4", frozenset({"containerd"}))
+SECRETS = {
+    "root-password": "canary-root-1",
+    "jwt-key": "canary-jwt-1",
+    "redis-password": "canary-redis-1",
+    "database-password": "canary-db-1",
+    "database-root-password": "canary-dbroot-1",
+}
+
+
+def fresh(file: Topology) -> Observed:
+    return Observed({cluster.name: ObservedCluster(cluster.name, FACTS) for cluster in file.clusters})
+
+
+def finished(file: Topology) -> Observed:
+    """The world as ``up`` leaves it."""
+    stored = StoredCredentials("guide", UID, SECRETS, root_password_set=True, resource_version="1")
+    records = tuple(
+        ClusterRecord(n, c.name, record_bio("guide", UID), scopes_record(c.scopes), n, n + 10, n == 1)
+        for n, c in enumerate(file.clusters, start=1)
+    )
+    exposed = {service["metadata"]["name"]: service for service in services(file, UID)}
+    world = replace(fresh(file), credentials=stored, services=exposed, manager=ObservedManager(records))
+    clusters = {
+        c.name: ObservedCluster(c.name, FACTS, namespace_exists=True, release=release(file, c, world))
+        for c in file.clusters
+    }
+    return replace(world, clusters=clusters)
+
+
+def release(file: Topology, cluster: ClusterSpec, world: Observed) -> ReleaseState:
+    values = render_values(file, cluster, values_inputs(file, cluster, world, first_install=False))
+    clear = resolve(values, known)
+    labels = release_labels("guide", UID, CHART.sha256)
+    return ReleaseState(cluster.release, cluster.namespace, 1, "deployed", "dragonfly", "1.7.4", "2.5.0", clear, labels)
+
+
+def known(symbol: Symbol) -> Any:
+    return SECRETS[symbol.key] if isinstance(symbol, SecretRef) else symbol
+
+
+def plan(file: Topology, world: Observed, **given: str) -> Plan:
+    return make_plan(file, world, chart=CHART, given=given)
+
+
+def ids(made: Plan) -> list[str]:
+    return [step.id for step in made.steps]
+
+
+def changed(world: Observed, name: str, **fields: Any) -> Observed:
+    return replace(world, clusters={**world.clusters, name: replace(world.clusters[name], **fields)})
+
+
+GUIDE = topology(
+    manager={
+        "cluster": "a",
+        "expose": {"type": "NodePort", "restNodePort": 30950, "grpcNodePort": 30951, "redisNodePort": 30952},
+    }
+)
+
+
+def test_a_fresh_world_gets_every_step_in_an_order_that_works() -> None:
+    made = plan(GUIDE, fresh(GUIDE))
+    order = ids(made)
+    assert set(order) == {
+        *("namespace:a", "credentials:a", "expose:a", "release:a", "manager:a", "record:a", "ready:a", "proof:a"),
+        *("namespace:b", "record:b", "release:b", "ready:b", "proof:b"),
+    }
+    for step in made.steps:
+        assert all(order.index(need) < order.index(step.id) for need in step.needs)
+
+
+def test_members_wait_for_the_manager_and_not_for_the_rest_of_the_central_cluster() -> None:
+    by_id = {step.id: step for step in plan(GUIDE, fresh(GUIDE)).steps}
+    needed, todo = set(), ["release:b"]
+    while todo:
+        step = by_id[todo.pop()]
+        needed.add(step.id)
+        todo.extend(step.needs)
+    assert "manager:a" in needed
+    assert not {"ready:a", "proof:a", "record:a"} & needed
+    assert by_id["namespace:b"].needs == ()
+
+
+def test_ids_of_a_member_are_known_after_registration_only() -> None:
+    step = plan(GUIDE, fresh(GUIDE)).step("release:b")
+    assert step is not None
+    shown = {change.path: str(change.new) for change in step.changes}
+    assert shown["scheduler.config.manager.schedulerClusterID"] == "(known after apply)"
+    assert shown["client.config.host.schedulerClusterID"] == "(known after apply)"
+    assert shown["seedClient.config.host.schedulerClusterID"] == "(known after apply)"
+
+
+def test_a_finished_world_gets_only_checks() -> None:
+    made = plan(GUIDE, finished(GUIDE))
+    assert ids(made) == ["manager:a", "ready:a", "proof:a", "ready:b", "proof:b"] or set(ids(made)) == {
+        *("manager:a", "ready:a", "proof:a", "ready:b", "proof:b")
+    }
+    assert not made.has_changes
+
+
+def test_one_changed_field_of_b_changes_b_alone() -> None:
+    world = finished(GUIDE)
+    file = topology(
+        manager=GUIDE.manager.model_dump(by_alias=True, exclude_unset=True),
+        clusters=[entry("a"), entry("b", scopes={"idc": "cluster-2"}, replicas={"scheduler": 2})],
+    )
+    made = plan(file, world)
+    assert [step.id for step in made.mutations] == ["release:b"]
+    (change,) = made.mutations[0].changes
+    assert change.path == "scheduler.replicas"
+    assert change.new == 2
+
+
+def test_changed_scopes_change_the_record() -> None:
+    world = finished(GUIDE)
+    file = topology(
+        manager=GUIDE.manager.model_dump(by_alias=True, exclude_unset=True),
+        clusters=[entry("a"), entry("b", scopes={"idc": "cluster-2", "location": "asia|china"})],
+    )
+    step = plan(file, world).step("record:b")
+    assert step is not None
+    assert [str(change) for change in step.changes] == ["scopes.location: (unset) → asia|china"]
+
+
+def test_a_record_made_again_under_new_ids_reaches_the_values() -> None:
+    world = finished(GUIDE)
+    assert world.manager is not None
+    moved = replace(world.manager.records[1], id=7, scheduler_cluster_id=7, seed_peer_cluster_id=17)
+    world = replace(world, manager=ObservedManager((world.manager.records[0], moved)))
+    made = plan(GUIDE, world)
+    assert [step.id for step in made.mutations] == ["release:b"]
+    assert {str(change) for change in made.mutations[0].changes} == {
+        "scheduler.config.manager.schedulerClusterID: 2 → 7",
+        "client.config.host.schedulerClusterID: 2 → 7",
+        "seedClient.config.host.schedulerClusterID: 2 → 7",
+    }
+
+
+def test_an_unreachable_member_is_a_failure_and_the_others_go_on() -> None:
+    world = changed(fresh(GUIDE), "b", error=UnreachableError("no answer", where="b"))
+    made = plan(GUIDE, world)
+    assert set(made.failures) == {"b"}
+    assert {step.cluster for step in made.steps} == {"a"}
+
+
+def test_an_unreachable_central_cluster_ends_the_planning() -> None:
+    with pytest.raises(UnreachableError):
+        plan(GUIDE, changed(fresh(GUIDE), "a", error=UnreachableError("no answer", where="a")))
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_somebody_elses_release_is_never_touched(name: str) -> None:
+    world = finished(GUIDE)
+    theirs = world.clusters[name].release
+    assert theirs is not None
+    world = changed(world, name, release=replace(theirs, labels={}))
+    error: DfmcError | None
+    if name == "a":
+        with pytest.raises(ConflictError) as caught:
+            plan(GUIDE, world)
+        error = caught.value
+    else:
+        error = plan(GUIDE, world).failures["b"]
+    assert isinstance(error, ConflictError)
+    assert "helm --context" in error.next_step or "helm --kube-context" in error.next_step
+
+
+def test_another_topologys_release_and_record_are_conflicts() -> None:
+    world = finished(GUIDE)
+    ours = world.clusters["b"].release
+    assert ours is not None
+    labels = {**ours.labels, "dfmc.io/topology": "other"}
+    failures = plan(GUIDE, changed(world, "b", release=replace(ours, labels=labels))).failures
+    assert "owned by topology 'other'" in failures["b"].why
+    assert world.manager is not None
+    foreign = replace(world.manager.records[1], bio="made in the console")
+    world = replace(world, manager=ObservedManager((world.manager.records[0], foreign)))
+    assert "did not make" in plan(GUIDE, world).failures["b"].what
+
+
+def test_a_release_left_pending_is_recovered_not_reinstalled() -> None:
+    world = finished(GUIDE)
+    left = world.clusters["b"].release
+    assert left is not None
+    made = plan(GUIDE, changed(world, "b", release=replace(left, status="pending-upgrade")))
+    step = made.step("release:b")
+    assert step is not None
+    assert "left pending-upgrade" in step.note
+
+
+def test_three_managers_come_after_the_first_has_answered() -> None:
+    file = topology(clusters=[entry("a", replicas={"manager": 3}), entry("b", scopes={"idc": "cluster-2"})])
+    made = plan(file, fresh(file))
+    first, scale = made.step("release:a"), made.step("scale:a")
+    assert first is not None
+    assert first.values is not None
+    assert first.values["manager"]["replicas"] == 1
+    assert scale is not None
+    assert "manager:a" in scale.needs
+    assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
+    assert "scale:a" not in ids(plan(file, finished(file)))
+
+
+def test_no_password_is_in_a_plan() -> None:
+    for world in (fresh(GUIDE), finished(GUIDE)):
+        made = plan(GUIDE, world, **{"redis-password": "canary-new-1"})
+        text = repr(made) + "".join(str(change) for step in made.steps for change in step.changes)
+        assert "canary" not in text
+
+
+def test_a_changed_redis_password_reaches_every_release() -> None:
+    made = plan(GUIDE, finished(GUIDE), **{"redis-password": "canary-new-1"})
+    assert [step.id for step in made.mutations] == ["credentials:a", "release:a", "release:b"]
+
+
+def test_a_member_elsewhere_needs_an_address_its_pods_can_resolve() -> None:
+    elsewhere = replace(FACTS, uid="uid-2")
+    world = changed(fresh(GUIDE), "b", facts=elsewhere)
+    error = plan(GUIDE, world).failures["b"]
+    assert isinstance(error, PreflightError)
+    assert "manager.address" in error.next_step
+    manager = GUIDE.manager.model_dump(by_alias=True, exclude_unset=True)
+    file = topology(manager={**manager, "address": "manager.example.com"})
+    step = plan(file, changed(fresh(file), "b", facts=elsewhere)).step("release:b")
+    assert step is not None
+    assert step.values is not None
+    external = {"host": "manager.example.com", "restPort": 30950, "grpcPort": 30951}
+    assert external.items() <= step.values["externalManager"].items()
+    assert step.values["externalRedis"]["addrs"] == ["manager.example.com:30952"]

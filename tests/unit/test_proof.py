@@ -1,0 +1,53 @@
+from dfmc.planning.proof import scheduler_findings
+from dfmc.state import PodState, Registration, SchedulerRecord
+
+IDS = Registration(2, 12)
+
+
+def pod(name: str = "dragonfly-scheduler-0", ip: str = "10.1.0.5", component: str = "scheduler") -> PodState:
+    return PodState(name, component, "Running", True, ip, "node")
+
+
+def row(
+    name: str = "dragonfly-scheduler-0", ip: str = "10.1.0.5", state: str = "active", cluster: int = 2
+) -> SchedulerRecord:
+    return SchedulerRecord(1, name, ip, 8002, "active" if state == "active" else "inactive", cluster)
+
+
+def texts(pods: list[PodState], rows: list[SchedulerRecord]) -> list[str]:
+    return [str(finding) for finding in scheduler_findings("b", IDS, pods, rows)]
+
+
+def test_exactly_its_own_schedulers_active_is_the_proof() -> None:
+    others = [row("dragonfly-scheduler-0", "10.1.0.9", cluster=1)]
+    assert texts([pod(), pod("dragonfly-seed-client-0", component="seed-client")], [row(), *others]) == []
+
+
+def test_a_scheduler_active_under_another_id_is_named_with_both_ids() -> None:
+    assert texts([pod()], [row(cluster=77)]) == [
+        "b: manager's row of scheduler dragonfly-scheduler-0 (10.1.0.5): expected active under id 2, "
+        "seen active under id 77"
+    ]
+
+
+def test_an_inactive_or_missing_row_may_still_settle() -> None:
+    for rows, seen in (([row(state="inactive")], "inactive"), ([], "no row of that host name and address")):
+        (finding,) = scheduler_findings("b", IDS, [pod()], rows)
+        assert (finding.seen, finding.settles) == (seen, True)
+
+
+def test_a_foreign_scheduler_active_under_its_id_is_found() -> None:
+    (finding,) = scheduler_findings("b", IDS, [pod()], [row(), row("dragonfly-scheduler-1", "10.9.9.9")])
+    assert "dragonfly-scheduler-1 (10.9.9.9) active as well" in str(finding)
+
+
+def test_a_stale_row_of_a_replaced_pod_does_not_count() -> None:
+    assert texts([pod(ip="10.1.0.6")], [row(ip="10.1.0.6"), row(ip="10.1.0.5", state="inactive")]) == []
+
+
+def test_the_same_pod_name_and_address_in_another_kubernetes_cluster_is_not_confused() -> None:
+    assert texts([pod()], [row(), row(cluster=3)]) == []
+
+
+def test_no_scheduler_at_all_is_a_finding() -> None:
+    assert texts([], []) == ["b: scheduler pods: expected at least one, seen none"]

@@ -1,0 +1,292 @@
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfmc.errors import TopologyError
+from dfmc.state import Registration
+from dfmc.symbols import Pending, SecretRef, symbols_in
+from dfmc.topology.model import Topology
+from dfmc.values.inputs import ManagerEndpoint
+from dfmc.values.keys import unknown_keys
+from dfmc.values.merge import get_path
+from values_cases import CURRENT, LEGACY, guide, many_topologies, rendered
+
+TOPOLOGIES = many_topologies()
+MANAGER = "dragonfly-manager.cluster-a.svc.cluster.local"
+
+
+def at(values: dict[str, Any], *paths: str) -> list[Any]:
+    return [get_path(values, path, "missing") for path in paths]
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+@pytest.mark.parametrize("cluster", ["a", "b"])
+def test_every_rendered_key_is_one_that_the_chart_has(name: str, cluster: str) -> None:
+    wanted = TOPOLOGIES[name]
+    for first_install in (True, False):
+        values = rendered(wanted, cluster, first_install=first_install)
+        assert unknown_keys(values, wanted.chart.version) == ()
+
+
+@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+def test_switches_are_written_out_in_both_roles(version: str) -> None:
+    switches = ("manager.enable", "mysql.enable", "redis.enable", "scheduler.enable")
+    wanted = guide(version)
+    assert at(rendered(wanted, "a"), *switches) == [True, True, True, True]
+    assert at(rendered(wanted, "b"), *switches) == [False, False, False, True]
+
+
+def test_the_current_layout_has_three_ids_in_both_roles() -> None:
+    ids = (
+        "scheduler.config.manager.schedulerClusterID",
+        "seedClient.config.host.schedulerClusterID",
+        "client.config.host.schedulerClusterID",
+    )
+    wanted = guide(CURRENT)
+    assert at(rendered(wanted, "a"), *ids) == [1, 1, 1]
+    assert at(rendered(wanted, "b"), *ids) == [2, 2, 2]
+
+
+def test_the_legacy_layout_takes_each_id_from_its_own_field() -> None:
+    ids = ("scheduler.config.manager.schedulerClusterID", "seedPeer.config.scheduler.manager.seedPeer.clusterID")
+    wanted = guide(LEGACY)
+    assert at(rendered(wanted, "a"), *ids) == [1, 1]
+    assert at(rendered(wanted, "b"), *ids) == [2, 3]
+
+
+def test_membership_by_scopes_takes_the_charts_default_id_away_with_a_null() -> None:
+    values = rendered(guide(CURRENT, b={"membership": "scopes"}), "b")
+    for component in ("client", "seedClient"):
+        host = values[component]["config"]["host"]
+        assert host == {"schedulerClusterID": None, "idc": "cluster-2"}
+    assert get_path(values, "scheduler.config.manager.schedulerClusterID") == 2
+
+
+@pytest.mark.parametrize(
+    ("scopes", "host", "expected"),
+    [
+        ({"idc": "one", "location": "eu|de"}, {}, {"idc": "one", "location": "eu|de"}),
+        ({"idc": "one|two"}, {}, {}),
+        ({"idc": "one|two"}, {"idc": "two"}, {"idc": "two"}),
+        ({"idc": "one", "location": "eu"}, {"idc": "x", "location": "eu|de"}, {"idc": "x", "location": "eu|de"}),
+        ({"cidrs": ["10.0.0.0/8"]}, {}, {}),
+    ],
+)
+@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+def test_peers_say_what_the_host_says_or_the_scope_where_it_is_one_value(
+    version: str, scopes: dict[str, Any], host: dict[str, str], expected: dict[str, str]
+) -> None:
+    values = rendered(guide(version, b={"scopes": scopes, "host": host} if host else {"scopes": scopes}), "b")
+    parts = ["scheduler", "seedPeer", "dfdaemon"] if version == LEGACY else ["scheduler", "seedClient", "client"]
+    for part in parts:
+        said = dict(get_path(values, f"{part}.config.host", {}))
+        said.pop("schedulerClusterID", None)
+        assert said == expected
+
+
+def test_members_are_told_the_manager_and_the_shared_redis() -> None:
+    values = rendered(guide(CURRENT), "b")
+    assert values["externalManager"] == {"host": MANAGER, "restPort": 8080, "grpcPort": 65003}
+    assert values["externalRedis"] == {
+        "addrs": ["dragonfly-redis-master.cluster-a.svc.cluster.local:6379"],
+        "masterName": "",
+        "username": "",
+        "password": SecretRef("redis-password"),
+        "db": 0,
+        "brokerDB": 1,
+        "backendDB": 2,
+    }
+    assert "externalMysql" not in values
+
+
+def test_the_central_cluster_finds_its_own_manager_and_holds_the_credentials() -> None:
+    values = rendered(guide(CURRENT), "a")
+    assert not {"externalManager", "externalRedis", "externalMysql"} & values.keys()
+    assert symbols_in(values) == {
+        ("redis", "auth", "password"): SecretRef("redis-password"),
+        ("mysql", "auth", "password"): SecretRef("database-password"),
+        ("mysql", "auth", "rootPassword"): SecretRef("database-root-password"),
+        ("manager", "config", "auth", "jwt", "key"): SecretRef("jwt-key"),
+    }
+
+
+def test_legacy_members_are_told_the_manager_in_each_component() -> None:
+    values = rendered(guide(LEGACY), "b", manager=ManagerEndpoint("manager.example", 1, 2))
+    for part in ("seedPeer", "dfdaemon"):
+        addresses = get_path(values, f"{part}.config.scheduler.manager.netAddrs")
+        assert addresses == [{"type": "tcp", "addr": "manager.example:2"}]
+    assert values["externalManager"] == {"host": "manager.example", "restPort": 1, "grpcPort": 2}
+
+
+@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+@pytest.mark.parametrize("cluster", ["a", "b"])
+def test_keys_that_no_chart_ever_read_are_not_written(version: str, cluster: str) -> None:
+    values = rendered(guide(version), cluster)
+    assert at(values, "scheduler.config.manager.addr", "externalManager.enable") == ["missing", "missing"]
+
+
+def test_external_databases_replace_the_bundled_ones_and_members_follow() -> None:
+    wanted = TOPOLOGIES["1.7.4-external"]
+    central, member = rendered(wanted, "a"), rendered(wanted, "b")
+    assert at(central, "mysql.enable", "redis.enable") == [False, False]
+    assert central["externalMysql"] == {
+        "migrate": True,
+        "host": "db.example",
+        "port": 3306,
+        "username": "dragonfly",
+        "password": SecretRef("database-password"),
+        "database": "manager",
+    }
+    assert central["externalRedis"] == member["externalRedis"]
+    assert central["externalRedis"]["addrs"] == ["r.example:6380"]
+    assert [central["externalRedis"][key] for key in ("db", "brokerDB", "backendDB")] == [3, 4, 5]
+
+
+def test_an_external_redis_without_password_gets_none() -> None:
+    wanted = guide(CURRENT, manager={"cluster": "a", "redis": {"addresses": ["one:1"]}})
+    assert rendered(wanted, "b")["externalRedis"]["password"] == ""
+
+
+def test_one_manager_starts_alone_and_the_wanted_number_follows() -> None:
+    wanted = guide(CURRENT, a={"replicas": {"manager": 3, "scheduler": 2}})
+    first, later = rendered(wanted, "a", first_install=True), rendered(wanted, "a")
+    assert at(first, "manager.replicas", "scheduler.replicas") == [1, 2]
+    assert at(later, "manager.replicas", "scheduler.replicas") == [3, 2]
+    assert get_path(rendered(guide(CURRENT), "a"), "manager.replicas") == 1
+    assert at(rendered(wanted, "b"), "manager.replicas") == ["missing"]
+
+
+def test_nothing_but_the_number_of_managers_depends_on_the_first_installation() -> None:
+    for name, wanted in TOPOLOGIES.items():
+        for cluster in ("a", "b"):
+            first, later = rendered(wanted, cluster, first_install=True), rendered(wanted, cluster)
+            first.get("manager", {}).pop("replicas", None)
+            later.get("manager", {}).pop("replicas", None)
+            assert first == later, name
+
+
+def test_placement_reaches_every_pod_of_the_release() -> None:
+    wanted = guide(CURRENT, a={"tolerations": [{"operator": "Exists"}]})
+    pods = ["manager", "scheduler", "seedClient", "client", "mysql.primary", "redis.master", "redis.replica"]
+    values = rendered(wanted, "a")
+    assert at(values, *(f"{pod}.nodeSelector" for pod in pods)) == [{"cluster": "a"}] * len(pods)
+    assert at(values, *(f"{pod}.tolerations" for pod in pods)) == [[{"operator": "Exists"}]] * len(pods)
+
+
+@pytest.mark.parametrize(("level", "verbose"), [("debug", True), ("info", False), ("error", False)])
+def test_the_legacy_layout_knows_debug_or_not(level: str, verbose: bool) -> None:
+    values = rendered(guide(LEGACY, a={"logLevel": level, "pprofPort": 18066}), "a")
+    for part in ("manager", "scheduler", "seedPeer", "dfdaemon"):
+        assert at(values, f"{part}.config.verbose", f"{part}.config.pprofPort") == [verbose, 18066]
+
+
+def test_the_current_layout_takes_levels_and_profiles_its_go_parts() -> None:
+    values = rendered(guide(CURRENT, a={"logLevel": "warn", "pprofPort": 18066}), "a")
+    levels = ("manager.config.server.logLevel", "scheduler.config.server.logLevel")
+    assert at(values, *levels, "client.config.log.level", "seedClient.config.log.level") == ["warn"] * 4
+    profiled = ("manager.config.pprofPort", "scheduler.config.pprofPort", "client.config.pprofPort")
+    assert at(values, *profiled) == [18066, 18066, "missing"]
+
+
+def test_members_have_no_metrics_service_of_a_manager_they_do_not_run() -> None:
+    for version in (LEGACY, CURRENT):
+        values = rendered(guide(version, b={"metrics": True}), "b")
+        assert at(values, "manager.metrics.enable", "scheduler.metrics.enable") == [False, True]
+
+
+def test_one_client_at_a_time_is_updated() -> None:
+    for cluster in ("a", "b"):
+        values = rendered(guide(CURRENT), cluster)
+        assert get_path(values, "client.updateStrategy.rollingUpdate.maxUnavailable") == 1
+
+
+def test_the_legacy_chart_brings_its_jaeger_only_when_asked() -> None:
+    own = rendered(guide(LEGACY, a={"tracing": {"type": "jaeger"}}), "a")
+    assert own["jaeger"]["enable"] is True
+    endpoint = "http://jaeger.example:14268/api/traces"
+    elsewhere = rendered(guide(LEGACY, a={"tracing": {"type": "jaeger", "endpoint": endpoint}}), "a")
+    assert at(elsewhere, "jaeger.enable", "dfdaemon.config.jaeger", "manager.config.jaeger") == [
+        False,
+        endpoint,
+        endpoint,
+    ]
+    assert rendered(guide(LEGACY), "a")["jaeger"] == {"enable": False}
+
+
+def test_the_ingress_belongs_to_the_central_cluster_alone() -> None:
+    wanted = TOPOLOGIES["1.7.4-external"]
+    assert get_path(rendered(wanted, "a"), "manager.ingress") == {
+        "enable": True,
+        "className": "nginx",
+        "path": "/",
+        "pathType": "ImplementationSpecific",
+        "hosts": ["manager.example"],
+        "tls": [{"secretName": "t", "hosts": ["m"]}],
+    }
+    assert get_path(rendered(wanted, "b"), "manager.ingress") == {"enable": False}
+
+
+def test_the_files_own_values_win_and_a_null_takes_away() -> None:
+    mine = {"client": {"resources": None, "nodeSelector": {"extra": "1"}}, "seedClient": {"enable": False}}
+    values = rendered(guide(CURRENT, b={"values": mine, "resources": {"client": {"limits": {"cpu": "1"}}}}), "b")
+    assert values["client"]["resources"] is None
+    assert values["client"]["nodeSelector"] == {"cluster": "b", "extra": "1"}
+    assert values["seedClient"]["enable"] is False
+
+
+def test_an_unsupported_chart_is_refused() -> None:
+    with pytest.raises(TopologyError, match=r"chart 1\.4\.4"):
+        rendered(guide("1.4.4"), "a")
+
+
+def test_what_is_not_known_yet_stays_a_symbol() -> None:
+    ids = Registration(Pending("record:b/scheduler_cluster_id"), Pending("record:b/seed_peer_cluster_id"))
+    wanted = guide(LEGACY)
+    values = rendered(wanted, "b", registration=ids, manager=ManagerEndpoint(Pending("expose:a/host")))
+    found = symbols_in(values)
+    assert found["scheduler", "config", "manager", "schedulerClusterID"] == ids.scheduler_cluster_id
+    assert found["externalManager", "host"] == Pending("expose:a/host")
+    address = found["dfdaemon", "config", "scheduler", "manager", "netAddrs", "0", "addr"]
+    assert address == Pending("expose:a/host:65003")
+
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "metrics": st.booleans(),
+        "logLevel": st.sampled_from(["debug", "info", "warn", "error"]),
+        "pprofPort": st.integers(-1, 65535),
+        "replicas": st.fixed_dictionaries({}, optional={"manager": st.integers(0, 9), "seedPeer": st.integers(0, 9)}),
+        "host": st.fixed_dictionaries({"idc": st.sampled_from(["x", "y"])}),
+        "membership": st.sampled_from(["id", "scopes"]),
+        "runtime": st.fixed_dictionaries({"type": st.sampled_from(["containerd", "cri-o", "docker", "none", "auto"])}),
+        "images": st.fixed_dictionaries({"registry": st.sampled_from(["r.example", "r.example:5000/x"])}),
+        "values": st.fixed_dictionaries({"clusterDomain": st.sampled_from(["one", "two"])}),
+    },
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from([LEGACY, CURRENT, "1.0.5", "1.5.5"]), SETTINGS, st.integers(1, 999), st.integers(1, 999))
+def test_rendering_is_deterministic_changes_nothing_and_always_writes_the_ids(
+    version: str, entry: dict[str, Any], scheduler_id: int, seed_peer_id: int
+) -> None:
+    document = guide(version, b=entry).model_dump(by_alias=True)
+    wanted = Topology.model_validate(deepcopy(document))
+    ids = Registration(scheduler_id, seed_peer_id)
+    values = rendered(wanted, "b", registration=ids)
+    assert values == rendered(wanted, "b", registration=ids)
+    assert wanted.model_dump(by_alias=True) == document
+    assert get_path(values, "scheduler.config.manager.schedulerClusterID") == scheduler_id
+    if version in (LEGACY, "1.0.5"):
+        assert get_path(values, "seedPeer.config.scheduler.manager.seedPeer.clusterID") == seed_peer_id
+    else:
+        peer_id = None if entry.get("membership") == "scopes" else scheduler_id
+        for part in ("client", "seedClient"):
+            assert get_path(values, f"{part}.config.host.schedulerClusterID", "missing") == peer_id
+    values["scheduler"]["config"]["manager"]["schedulerClusterID"] = 0
+    values["manager"].clear()
+    assert get_path(rendered(wanted, "b", registration=ids), "manager.enable") is False

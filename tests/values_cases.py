@@ -1,0 +1,110 @@
+"""Inputs for tests of values: what a session would find out, made up; and a choice of topologies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfmc.state import Registration
+from dfmc.symbols import SecretRef, Symbol
+from dfmc.topology.model import Topology
+from dfmc.values.inputs import ValuesInputs
+from dfmc.values.names import central_endpoint, central_redis
+from dfmc.values.render import render_values
+from topologies import entry, topology
+
+LEGACY, CURRENT = "1.1.1", "1.7.4"
+SECRETS = {
+    "redis-password": "Redis-pw_1",
+    "database-password": "Database-pw_1",
+    "database-root-password": "Root-pw_1",
+    "jwt-key": "Jwt-key_1",
+}
+# Member b's two ids differ on purpose: each must come from its own field.
+REGISTRATIONS = {"a": Registration(1, 1), "b": Registration(2, 3)}
+
+
+def known(symbol: Symbol) -> object:
+    return SECRETS.get(symbol.key, symbol) if isinstance(symbol, SecretRef) else symbol
+
+
+def guide(version: str, a: dict[str, Any] | None = None, b: dict[str, Any] | None = None, **more: Any) -> Topology:
+    """The guide's two clusters on a chart version; ``a`` and ``b`` add to their entries."""
+    chart = {"repository": "https://charts.example/", "version": version}
+    member = {"scopes": {"idc": "cluster-2"}} | (b or {})
+    return topology(chart=chart, clusters=[entry("a", **(a or {})), entry("b", **member)], **more)
+
+
+def inputs(wanted: Topology, name: str, **changes: Any) -> ValuesInputs:
+    """What a run knows of a cluster: its ids, the central Services, nodes with containerd."""
+    facts: dict[str, Any] = {
+        "registration": REGISTRATIONS[name],
+        "manager": central_endpoint(wanted),
+        "redis_addresses": central_redis(wanted),
+        "runtimes": frozenset({"containerd"}),
+    }
+    return ValuesInputs(**(facts | changes))
+
+
+def rendered(wanted: Topology, name: str, **changes: Any) -> dict[str, Any]:
+    return render_values(wanted, wanted.cluster(name), inputs(wanted, name, **changes))
+
+
+# Every typed field once, in the forms that each layout can take.
+_COMMON: dict[str, Any] = {
+    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "replicas": {"manager": 3, "scheduler": 2, "seedPeer": 1},
+    "images": {
+        "registry": "registry.example/mirror",
+        "pullSecrets": ["pull"],
+        "manager": {"repository": "ghcr.io/dragonflyoss/manager", "tag": "v9"},
+        "scheduler": {"digest": "sha256:" + "0" * 64},
+        "client": {"pullPolicy": "Always"},
+    },
+    "resources": {"manager": {"limits": {"cpu": "1"}}, "seedPeer": {"requests": {"memory": "1Gi"}}},
+    "persistence": {
+        "seedPeer": {"enabled": True, "size": "1Gi", "storageClass": "fast"},
+        "database": {"size": "2Gi"},
+        "redis": {"enabled": False},
+    },
+    "metrics": True,
+    "logLevel": "debug",
+    "pprofPort": 18066,
+    "host": {"idc": "here", "location": "eu|de"},
+}
+_EXTERNAL: dict[str, Any] = {
+    "manager": {
+        "cluster": "a",
+        "database": {"host": "db.example", "password": {"env": "DB"}},
+        "redis": {"addresses": ["r.example:6380"], "password": {"env": "R"}, "db": 3, "brokerDB": 4, "backendDB": 5},
+        "ingress": {"hosts": ["manager.example"], "className": "nginx", "tls": [{"secretName": "t", "hosts": ["m"]}]},
+    }
+}
+
+
+def many_topologies() -> dict[str, Topology]:
+    """Topologies that between them use every typed field, role, runtime and option, by a name for test ids."""
+    found: dict[str, Topology] = {}
+    for version in (LEGACY, "1.0.0", "1.1.11"):
+        jaeger = {"type": "jaeger"}
+        found[f"{version}-plain"] = guide(version)
+        found[f"{version}-full"] = guide(version, a=_COMMON | {"tracing": jaeger}, b=_COMMON | {"tracing": jaeger})
+        collector = {"type": "jaeger", "endpoint": "http://jaeger.example:14268/api/traces"}
+        found[f"{version}-external"] = guide(version, a={"tracing": collector}, b={"tracing": collector}, **_EXTERNAL)
+        for kind in ("containerd", "containerd-no-cri", "cri-o", "docker", "none"):
+            runtime = {"type": kind, "registries": ["https://ghcr.io"], "injectConfigPath": True}
+            found[f"{version}-{kind}"] = guide(version, a={"runtime": runtime}, b={"runtime": runtime})
+    for version in (CURRENT, "1.4.5", "1.6.10"):
+        otlp = {
+            "type": "otlp",
+            "endpoint": "otel.example:4317",
+            "path": "/v1/traces",
+            "headers": {"tenant": "t"},
+        }
+        found[f"{version}-plain"] = guide(version)
+        found[f"{version}-full"] = guide(version, a=_COMMON | {"tracing": otlp}, b=_COMMON | {"tracing": otlp})
+        found[f"{version}-external"] = guide(version, **_EXTERNAL)
+        found[f"{version}-scopes"] = guide(version, a={"membership": "scopes"}, b={"membership": "scopes"})
+        for kind in ("containerd", "containerd-no-cri", "cri-o", "docker", "podman", "none"):
+            runtime = {"type": kind, "registries": ["https://ghcr.io", "docker.io"], "restart": False}
+            found[f"{version}-{kind}"] = guide(version, a={"runtime": runtime}, b={"runtime": runtime})
+    return found
