@@ -12,9 +12,11 @@ from typing import Any
 
 import yaml
 
-from bed_tools import BedTools, ManagerRest, wait_until
+from bed_tools import BedTools, ManagerRest
+from dfmc.testbed import bed as kwok_bed
+from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.database import manager_database
-from dfmc.testbed.layout import BedState
+from dfmc.testbed.layout import BedRequest, BedState
 
 SECONDS = 300.0
 NODE_PORT = 30950
@@ -38,11 +40,12 @@ class Ended:
 
 @dataclass
 class World:
-    """A bed, the topology file in use, and the environment of the commands."""
+    """A bed, the topology file in use (a copy of the bed's), and the environment of the commands."""
 
     tools: BedTools
     state_home: Path
     secrets: dict[str, str]
+    api: ManagerRest | None = None
     first: Ended = field(default_factory=lambda: Ended(0, "", ""))
 
     @property
@@ -50,10 +53,14 @@ class World:
         """The bed."""
         return self.tools.state
 
-    @property
-    def topology(self) -> Path:
-        """The bed's copy of the topology file."""
-        return self.bed.topology
+    def __post_init__(self) -> None:
+        self.topology = self.state_home / "topology.yaml"
+        self.topology.write_bytes(self.bed.topology.read_bytes())
+
+    def grow(self) -> None:
+        """Give the bed the nodes that the topology file asks for by now."""
+        request = BedRequest(topology=self.topology, directory=self.bed.directory, helm=self.bed.helm)
+        self.tools = BedTools(kwok_bed.up(request, lambda line: None))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,21 +105,29 @@ class World:
         name = "dfmc-dragonfly"
         return self.tools.kubectl("-n", "cluster-a", "get", "secret", name, "-o", f"go-template={template}")
 
+    @property
+    def node_address(self) -> str:
+        """Where this bed's node ports answer; 127.0.0.1 belongs to whichever bed came first."""
+        addresses = self.tools.objects("nodes")[0]["status"]["addresses"]
+        return to_loopback(next(item["address"] for item in addresses if item["type"] == "InternalIP"))
+
     def manager(self) -> ManagerRest:
-        """Return the manager's REST API, signed in.
+        """Return the manager's REST API, signed in with root's password, once for all.
 
-        A sign-in may be refused for half a minute after another one: the manager's cache (v2.2 to v2.5.1).
+        A sign-in is refused within seconds of another one, right or wrong: the manager's cache (v2.2 to v2.5.1).
         """
-        api = ManagerRest(f"http://127.0.0.1:{NODE_PORT}")
-        password = self.credential("root-password")
-
-        def signed_in() -> bool:
-            status, answer = api.request("POST", "/api/v1/users/signin", {"name": "root", "password": password})
-            api.token = answer["token"] if status == 200 else ""
-            return status == 200
-
-        wait_until("signing in", signed_in, 45)
-        return api
+        if self.api is None:
+            api = ManagerRest(f"http://{self.node_address}:{NODE_PORT}")
+            wanted = {"name": "root", "password": self.credential("root-password")}
+            for _ in range(4):
+                status, answer = api.request("POST", "/api/v1/users/signin", wanted)
+                if status == 200:
+                    break
+                time.sleep(8)
+            assert status == 200, answer
+            api.token = answer["token"]
+            self.api = api
+        return self.api
 
     def active_schedulers(self, api: ManagerRest) -> dict[int, list[str]]:
         """Return host names of active schedulers by scheduler cluster id."""

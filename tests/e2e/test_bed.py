@@ -198,6 +198,27 @@ def test_a_dead_control_plane_component_is_started_again(central: BedTools) -> N
     assert kwok_bed.status(central.state.directory)["running"] is True
 
 
+def test_everything_comes_back_after_a_reboot(central: BedTools, rest: ManagerRest) -> None:
+    directory = central.state.directory
+    pods = {pod["metadata"]["uid"] for pod in central.pods("bed-a")}
+    supervisor = kwok_bed.status(directory)["supervisor"]["pid"]
+    programs = [*started_from(directory), supervisor]
+    for pid in programs:
+        os.kill(pid, signal.SIGKILL)
+    wait_until("the end of every program", lambda: not any(is_alive(pid) for pid in programs), 5.0)
+    # After a reboot the recorded numbers belong to other programs: here, to this test.
+    for file in directory.glob("kwok/clusters/*/pids/*.pid"):
+        file.write_text(str(os.getpid()))
+    (directory / "supervisor.pid").write_text(str(os.getpid()))
+
+    kwok_bed.up(BedRequest(directory=directory), silent)
+
+    assert kwok_bed.status(directory)["running"] is True
+    assert {pod["metadata"]["uid"] for pod in central.pods("bed-a")} == pods
+    wait_until("the manager", lambda: _answers(rest.url))
+    assert "cluster-1" in wait_until("the clusters", lambda: _names(rest))
+
+
 def test_data_outlives_the_release_and_dies_with_the_claim(central: BedTools) -> None:
     values = {**central_values({"cluster": "b"}), "seedClient": {"enable": False}, "client": {"enable": False}}
     central.install("bed-d", values)

@@ -45,16 +45,6 @@ class CommandLines(threading.Thread):
                         continue
 
 
-def node(name: str, labels: dict[str, str]) -> dict[str, Any]:
-    room = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "1Ti"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-        "status": {"allocatable": room, "capacity": room},
-    }
-
-
 def test_secrets_appear_in_no_argument_log_plan_or_output_of_a_whole_run(empty_world: World) -> None:
     world = empty_world
     canaries = {
@@ -85,7 +75,7 @@ def test_secrets_appear_in_no_argument_log_plan_or_output_of_a_whole_run(empty_w
     watcher.join(10)
     assert any(b"helm" in line for line in watcher.seen), "the watcher saw no helm at all"
     generated = [world.credential(key) for key in ("database-password", "database-root-password")]
-    logs = [file for file in world.state_home.rglob("*") if file.is_file()]
+    logs = [file for file in (world.state_home / "dfmc").rglob("*") if file.is_file()]
     assert logs
     assert all(file.stat().st_mode & 0o077 == 0 for file in logs)
     texts = {f"output {number}": ended.text.encode() for number, ended in enumerate(outputs)}
@@ -106,7 +96,7 @@ def test_a_member_without_nodes_fails_alone_in_the_schedulers_words_and_the_next
     assert "didn't match Pod's node affinity/selector" in ended.text
     assert world.tools.kubectl("-n", "cluster-c", "get", "statefulset", "dragonfly-scheduler", check=False)
     revisions = {name: world.revisions(f"cluster-{name}") for name in "abc"}
-    world.tools.apply(node("extra-1", {"cluster": "c"}), node("extra-2", {"cluster": "c"}))
+    world.grow()
     world.dfmc("up", str(world.topology))
     assert {name: world.revisions(f"cluster-{name}") for name in "abc"} == revisions
     assert world.active_schedulers(world.manager())[3] == ["dragonfly-scheduler-0"]
@@ -114,8 +104,11 @@ def test_a_member_without_nodes_fails_alone_in_the_schedulers_words_and_the_next
 
 def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_world: World) -> None:
     world = empty_world
-    world.tools.apply(node("extra-3", {"cluster": "d"}))
     text = world.topology.read_text()
+    entry = {**THIRD, "name": "d", "namespace": "cluster-d", "nodeSelector": {"cluster": "d"}}
+    world.edit(lambda document: document["clusters"].append(entry))
+    world.grow()
+    world.topology.write_text(text)
     mark = world.audit_mark()
     ended = world.dfmc(
         *("add-cluster", "d", "--idc", "cluster-4", "--context", "kind-kind", "--namespace", "cluster-d"),
@@ -138,9 +131,9 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
 def test_a_run_that_is_killed_leaves_what_the_next_run_finishes(empty_world: World) -> None:
     """Not the whole matrix: one kill in the middle of an installation of a member."""
     world = empty_world
-    world.tools.apply(node("extra-4", {"cluster": "e"}))
     entry = {**THIRD, "name": "e", "namespace": "cluster-e", "nodeSelector": {"cluster": "e"}, "scopes": {"idc": "e"}}
     world.edit(lambda document: document["clusters"].append(entry))
+    world.grow()
     process = subprocess.Popen(
         [sys.executable, "-m", "dfmc", "up", str(world.topology)],
         env=world.environment,

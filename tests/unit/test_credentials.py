@@ -1,14 +1,21 @@
 import asyncio
 import base64
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dfmc.engine.credentials import generate, mark_root_password_set, read_given, read_stored, write
-from dfmc.errors import ConflictError, PreflightError
-from dfmc.planning.credentials import CredentialNeed, check_given, needed_credentials, plan_credentials
+from dfmc.errors import ConflictError, PreflightError, RecoveryError
+from dfmc.planning.credentials import (
+    CredentialNeed,
+    check_given,
+    needed_credentials,
+    plan_credentials,
+    previous_root_passwords,
+)
 from dfmc.redaction import Redactor
 from dfmc.topology.model import Topology
 from fakes import FakeKube
@@ -127,6 +134,61 @@ def test_a_new_root_password_keeps_the_old_one_until_the_manager_has_it() -> Non
         assert second.values["root-password-previous"] == "old-pass-1"
         third = await mark_root_password_set(file, kube, second)
         assert "root-password-previous" not in third.values
+
+    asyncio.run(main())
+
+
+def test_every_password_that_the_manager_may_still_have_is_kept() -> None:
+    """Two replacements, neither of which is known to have reached the manager."""
+    kube, redactor, file = FakeKube(), Redactor(), topology()
+
+    async def main() -> None:
+        stored = await write(file, kube, None, plan_credentials(file, None, {"root-password": "the-first-1"}), redactor)
+        stored = await mark_root_password_set(file, kube, stored)
+        for password in ("the-second-2", "the-third-3"):
+            stored = await write(
+                file, kube, stored, plan_credentials(file, stored, {"root-password": password}), redactor
+            )
+        assert previous_root_passwords(stored.values) == ("the-second-2", "the-first-1")
+        fresh = Redactor()
+        await read_stored(file, kube, fresh)
+        assert "the-first-1" not in fresh.mask("is it the-first-1?")
+        back = await write(
+            file, kube, stored, plan_credentials(file, stored, {"root-password": "the-first-1"}), redactor
+        )
+        assert previous_root_passwords(back.values) == ("the-third-3", "the-second-2")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("key", ["root-password", "database-password"])
+def test_no_password_is_made_up_for_data_that_knows_another(key: str) -> None:
+    kube, redactor, file = FakeKube(), Redactor(), topology()
+    stored = asyncio.run(write(file, kube, None, plan_credentials(file, None, {}), redactor))
+    damaged = replace(stored, values={name: value for name, value in stored.values.items() if name != key})
+    with pytest.raises(RecoveryError, match=f"has lost {key}") as caught:
+        plan_credentials(file, damaged, {})
+    assert caught.value.exit_code == 12
+    assert plan_credentials(file, damaged, {key: "given-again-1"}).generate == ()
+
+
+def test_bytes_that_are_no_text_are_an_error_of_the_secret() -> None:
+    kube, file = FakeKube(), topology()
+    bad = {"root-password": base64.b64encode(b"\xff\xfe").decode()}
+    metadata = {
+        "name": "dfmc-dragonfly",
+        "namespace": "cluster-a",
+        "annotations": {"dfmc.io/topology": "guide", "dfmc.io/uid": "u"},
+    }
+
+    async def main() -> None:
+        await kube.create({"kind": "Secret", "metadata": metadata, "data": bad})
+        with pytest.raises(PreflightError, match="key root-password cannot be read"):
+            await read_stored(file, kube, Redactor())
+        await kube.create({"kind": "Secret", "metadata": {"name": "creds", "namespace": "vault"}, "data": {"pw": "/w=="}})
+        with pytest.raises(PreflightError, match="vault/creds, key pw cannot be read"):
+            given = with_manager(redisPassword={"secret": "vault/creds#pw"})
+            await read_given(given, kube, Path(), Redactor())
 
     asyncio.run(main())
 

@@ -120,3 +120,22 @@ def test_an_unreachable_server_while_renewing_does_not_end_the_run() -> None:
             await held.verify()
 
     asyncio.run(main())
+
+
+def test_a_renewal_whose_answer_was_lost_does_not_end_the_renewing() -> None:
+    kube = FakeKube()
+
+    async def main() -> None:
+        async with locked(kube, topology(), "up", quiet) as held:
+            # Somebody else's write to the same Lease looks like our own whose answer never came.
+            touched = lease(kube)
+            touched["metadata"]["annotations"]["note"] = "looked at by hand"
+            await kube.replace(touched)
+            before = lease(kube)["spec"]["renewTime"]
+            await asyncio.sleep(0.2)
+            assert lease(kube)["spec"]["renewTime"] > before
+            await held.verify()
+
+    asyncio.run(main())
+    assert lease(kube)["spec"]["holderIdentity"] == ""
+    assert lease(kube)["metadata"]["annotations"]["note"] == "looked at by hand"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dfmc.errors import ConflictError, DfmcError, PreflightError, UnreachableError
+from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError, UnreachableError
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import record_bio, release_labels
 from dfmc.planning.plan import ChartIdentity, make_plan, scopes_record, values_inputs
-from dfmc.planning.steps import Plan
+from dfmc.planning.steps import Action, Plan
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
@@ -21,7 +21,7 @@ from dfmc.state import (
     ReleaseState,
     StoredCredentials,
 )
-from dfmc.symbols import SecretRef, Symbol, resolve
+from dfmc.symbols import SecretRef, Symbol, resolve, symbols_in
 from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.render import render_values
 from topologies import entry, topology
@@ -167,6 +167,59 @@ def test_a_record_made_again_under_new_ids_reaches_the_values() -> None:
     }
 
 
+def test_a_manager_that_does_not_answer_is_no_reason_to_upgrade_a_member() -> None:
+    world = replace(finished(GUIDE), manager=None, manager_error=UnreachableError("restarting"))
+    made = plan(GUIDE, world)
+    assert [step.id for step in made.mutations] == ["record:a", "record:b", "release:b"]
+    assert all(not step.changes and step.note for step in made.mutations)
+    again, release_again = made.step("record:b"), made.step("release:b")
+    assert again is not None
+    assert release_again is not None
+    assert "does not answer now" in again.note
+    assert "only if" in release_again.note
+    # What the manager's answer makes of it is still open, so the values wait for the record.
+    assert "record:b" in release_again.needs
+    assert any(str(symbol).startswith("(known") for symbol in symbols_in(release_again.values).values())
+
+
+def test_with_a_silent_manager_a_changed_field_still_is_the_only_one_shown() -> None:
+    world = replace(finished(GUIDE), manager=None)
+    file = topology(
+        manager=GUIDE.manager.model_dump(by_alias=True, exclude_unset=True),
+        clusters=[entry("a"), entry("b", scopes={"idc": "cluster-2"}, replicas={"scheduler": 2})],
+    )
+    step = plan(file, world).step("release:b")
+    assert step is not None
+    assert [change.path for change in step.changes] == ["scheduler.replicas"]
+
+
+def test_a_selected_member_leaves_an_installed_central_cluster_alone_even_if_its_manager_is_silent() -> None:
+    world = replace(finished(GUIDE), manager=None)
+    file = topology(
+        manager=GUIDE.manager.model_dump(by_alias=True, exclude_unset=True),
+        clusters=[entry("a", replicas={"scheduler": 2}), entry("b", scopes={"idc": "cluster-2"})],
+    )
+    made = plan(file, world)
+    assert made.step("release:a") is not None
+    assert {step.cluster for step in made.restricted(["b"]).mutations} == {"b"}
+
+
+def test_a_member_may_have_the_name_that_the_manager_gives_record_1() -> None:
+    file = topology(clusters=[entry("a"), entry("cluster-1")])
+    world = finished(file)
+    assert world.manager is not None
+    own = replace(world.manager.records[0], name="cluster-1", bio="")
+    before = replace(
+        changed(world, "cluster-1", release=None, namespace_exists=False), manager=ObservedManager((own,))
+    )
+    made = plan(file, before)
+    assert not made.failures
+    step = made.step("record:cluster-1")
+    assert step is not None
+    assert step.action is Action.CREATE
+    assert "record:a" in step.needs
+
+
 def test_an_unreachable_member_is_a_failure_and_the_others_go_on() -> None:
     world = changed(fresh(GUIDE), "b", error=UnreachableError("no answer", where="b"))
     made = plan(GUIDE, world)
@@ -194,6 +247,12 @@ def test_somebody_elses_release_is_never_touched(name: str) -> None:
         error = plan(GUIDE, world).failures["b"]
     assert isinstance(error, ConflictError)
     assert "helm --context" in error.next_step or "helm --kube-context" in error.next_step
+
+
+def test_a_release_without_its_credentials_needs_repair_and_no_new_passwords() -> None:
+    with pytest.raises(RecoveryError, match="Secret is gone") as caught:
+        plan(GUIDE, replace(finished(GUIDE), credentials=None))
+    assert "backup" in caught.value.next_step
 
 
 def test_another_topologys_release_and_record_are_conflicts() -> None:
@@ -230,6 +289,26 @@ def test_three_managers_come_after_the_first_has_answered() -> None:
     assert "manager:a" in scale.needs
     assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
     assert "scale:a" not in ids(plan(file, finished(file)))
+
+
+def test_three_managers_never_start_on_a_database_that_no_manager_has_answered_on() -> None:
+    """However often an install was tried: what counts is that somebody has signed in."""
+    file = topology(clusters=[entry("a", replicas={"manager": 3}), entry("b", scopes={"idc": "cluster-2"})])
+    world = finished(file)
+    assert world.credentials is not None
+    central = world.clusters["a"].release
+    assert central is not None
+    never = replace(world, credentials=replace(world.credentials, root_password_set=False), manager=None)
+    one = {**central.values, "manager": {**central.values["manager"], "replicas": 1}}
+    tried = changed(never, "a", release=replace(central, revision=2, status="failed", values=one))
+    made = plan(file, tried)
+    first, scale = made.step("release:a"), made.step("scale:a")
+    assert first is not None
+    assert scale is not None
+    assert first.values is not None
+    assert first.values["manager"]["replicas"] == 1
+    # A new root password that is still to be replaced scales no running managers down.
+    assert not {"release:a", "scale:a"} & set(ids(plan(file, never)))
 
 
 def test_no_password_is_in_a_plan() -> None:

@@ -1,5 +1,6 @@
-from dfmc.planning.proof import scheduler_findings
-from dfmc.state import PodState, Registration, SchedulerRecord
+from dfmc.planning.proof import scheduler_findings, workload_findings
+from dfmc.state import ObservedCluster, PodState, Registration, SchedulerRecord, WorkloadState
+from topologies import topology
 
 IDS = Registration(2, 12)
 
@@ -51,3 +52,39 @@ def test_the_same_pod_name_and_address_in_another_kubernetes_cluster_is_not_conf
 
 def test_no_scheduler_at_all_is_a_finding() -> None:
     assert texts([], []) == ["b: scheduler pods: expected at least one, seen none"]
+
+
+def workloads(*, client_ready: int, without: str = "") -> tuple[WorkloadState, ...]:
+    kinds = {"scheduler": "StatefulSet", "seed-client": "StatefulSet", "client": "DaemonSet"}
+    return tuple(
+        WorkloadState(kind, f"dragonfly-{name}", name, 2, 2, client_ready if name == "client" else 2, observed=True)
+        for name, kind in kinds.items()
+        if name != without
+    )
+
+
+def installed(found: tuple[WorkloadState, ...], *pods: PodState) -> list[str]:
+    guide = topology()
+    seen = ObservedCluster("b", workloads=found, pods=pods)
+    return [str(finding) for finding in workload_findings(guide, guide.cluster("b"), seen)]
+
+
+def test_workloads_that_are_ready_are_no_finding() -> None:
+    assert installed(workloads(client_ready=2)) == []
+
+
+def test_a_workload_that_is_not_ready_is_one_finding_with_its_pods_reason() -> None:
+    stuck = [
+        PodState(f"dragonfly-client-{n}", "client", "Pending", False, "", "", (), "Unschedulable", "no free ports")
+        for n in range(2)
+    ]
+    assert installed(workloads(client_ready=0), *stuck) == [
+        "b: DaemonSet dragonfly-client: expected 2 ready, "
+        "seen 0: Pod dragonfly-client-0: Unschedulable: no free ports (and 1 more)"
+    ]
+
+
+def test_a_component_without_workload_is_a_finding() -> None:
+    assert installed(workloads(client_ready=2, without="seed-client")) == [
+        "b: component seed-client: expected a workload, seen none"
+    ]

@@ -18,8 +18,8 @@ STEPS = (
 )
 
 
-def plan(*, manager_answers: bool, failures: dict[str, DfmcError] | None = None) -> Plan:
-    return Plan("guide", "1.7.4", STEPS, failures or {}, manager_answers=manager_answers)
+def plan(*, manager_installed: bool, failures: dict[str, DfmcError] | None = None) -> Plan:
+    return Plan("guide", "1.7.4", STEPS, failures or {}, manager_installed=manager_installed)
 
 
 def test_order_follows_needs_and_otherwise_the_file() -> None:
@@ -32,18 +32,18 @@ def test_a_cycle_is_a_bug_that_shows() -> None:
         in_order([step(Kind.RELEASE, "a", "record:a"), step(Kind.RECORD, "a", "release:a")])
 
 
-def test_one_cluster_alone_leaves_others_unwritten_where_the_manager_answers() -> None:
-    alone = plan(manager_answers=True).restricted(["b"])
+def test_one_cluster_alone_leaves_others_unwritten_where_the_manager_installed() -> None:
+    alone = plan(manager_installed=True).restricted(["b"])
     assert [s.id for s in alone.steps] == ["manager:a", "record:b", "release:b"]
     assert {s.cluster for s in alone.mutations} == {"b"}
     assert all(need in {s.id for s in alone.steps} for s in alone.steps for need in s.needs)
 
 
 def test_one_cluster_alone_brings_the_manager_up_where_there_is_none() -> None:
-    alone = plan(manager_answers=False).restricted(["b"])
+    alone = plan(manager_installed=False).restricted(["b"])
     assert [s.id for s in alone.steps] == ["release:a", "manager:a", "record:b", "release:b"]
 
 
 def test_failures_of_other_clusters_are_not_this_selections() -> None:
     failures: dict[str, DfmcError] = {"b": UnreachableError("no"), "c": UnreachableError("no")}
-    assert set(plan(manager_answers=True, failures=failures).restricted(["c"]).failures) == {"c"}
+    assert set(plan(manager_installed=True, failures=failures).restricted(["c"]).failures) == {"c"}

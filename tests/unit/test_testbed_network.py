@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import struct
 import threading
@@ -161,6 +162,25 @@ def test_an_address_in_use_is_served_once_it_is_free() -> None:
                 await proxy.update(wanted)
             await proxy.update(wanted)
             assert await asyncio.to_thread(ask, next(iter(wanted))[1]) == b"hello"
+        await proxy.close()
+        await finish()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_whose_client_only_listens_outlives_a_garbage_collection() -> None:
+    async def scenario() -> None:
+        proxy, port = ServiceProxy("test"), free_port()
+        with socket.create_server(("127.0.0.1", 0)) as behind:
+            await proxy.update({("127.0.0.1", port): (("127.0.0.1", behind.getsockname()[1]),)})
+            with socket.create_connection(("127.0.0.1", port), 5) as client:
+                client.shutdown(socket.SHUT_WR)
+                connection, _ = await asyncio.to_thread(behind.accept)
+                with connection:
+                    await asyncio.to_thread(connection.recv, 1)
+                    gc.collect()
+                    connection.sendall(b"late")
+                assert await asyncio.to_thread(client.recv, 10) == b"late"
         await proxy.close()
         await finish()
 

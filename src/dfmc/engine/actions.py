@@ -14,14 +14,14 @@ from dfmc.engine.execute import Action, Done
 from dfmc.engine.lock import Lock
 from dfmc.engine.observe import observe_cluster, observe_manager
 from dfmc.engine.session import Session
-from dfmc.engine.wait import Patience, obstacles_now, summary, until_ready
+from dfmc.engine.wait import Patience, obstacles_now, until_ready
 from dfmc.errors import AuthError, DfmcError, FindingsError, NotReadyError, RecoveryError, UnreachableError
 from dfmc.planning.credentials import (
     DEFAULT_ROOT_PASSWORD,
     JWT_KEY,
     ROOT_PASSWORD,
-    ROOT_PASSWORD_PREVIOUS,
     plan_credentials,
+    previous_root_passwords,
 )
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import record_bio, record_conflict, release_labels
@@ -34,7 +34,7 @@ from dfmc.planning.plan import (
     scopes_record,
 )
 from dfmc.planning.proof import ProofFinding, prove
-from dfmc.planning.readiness import Obstacle
+from dfmc.planning.readiness import Obstacle, summary
 from dfmc.planning.steps import Kind, Step
 from dfmc.state import ClusterRecord, Observed, ReleaseState, StoredCredentials
 from dfmc.symbols import Pending, SecretRef, Symbol, resolve
@@ -230,8 +230,7 @@ class Actions:
         # replacement with 500 for 30 s, and a failed sign-in the next one with 401.
         client = await access.open()
         replaced = False
-        previous = stored.values.get(ROOT_PASSWORD_PREVIOUS)
-        for old in [*([previous] if previous else []), DEFAULT_ROOT_PASSWORD]:
+        for old in [*previous_root_passwords(stored.values), DEFAULT_ROOT_PASSWORD]:
             if old == password:
                 continue
             say("replacing root's password")
@@ -305,8 +304,21 @@ class Actions:
         layout = layout_of(self.topology.chart.version)
         expected = expected_components(layout, role_of(self.topology, cluster), cluster.values)
         kube = self.session.kube_of(cluster)
-        await until_ready(kube, cluster, expected, timeout=self.session.options.timeout, say=say)
+        try:
+            await until_ready(kube, cluster, expected, timeout=self.session.options.timeout, say=say)
+        except NotReadyError:
+            await self._count_what_is_there(cluster)
+            raise
         return Done("every workload is ready", changed=False)
+
+    async def _count_what_is_there(self, cluster: ClusterSpec) -> None:
+        """Keep, for the report of a cluster that will not be proven, how many of its pods and schedulers are up."""
+        seen = await observe_cluster(self.session, cluster, deep=True)
+        if seen.error is None:
+            observed = replace(self.observed, clusters={**self.observed.clusters, cluster.name: seen})
+            if self.session.manager.is_open:  # signing in could take a minute, with a manager that is down
+                observed = await observe_manager(self.session, observed)
+            self.proven[cluster.name] = observed
 
     async def proof(self, step: Step, say: Say) -> Done:
         """Prove the wiring; what settles by itself is given its time, what is plainly wrong is not."""

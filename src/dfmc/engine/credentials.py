@@ -23,6 +23,7 @@ from dfmc.planning.credentials import (
     CredentialPlan,
     check_given,
     needed_credentials,
+    root_passwords_to_keep,
     secret_name,
 )
 from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL, object_metadata
@@ -74,7 +75,20 @@ async def _read(need: CredentialNeed, kube: KubeClient, base: Path) -> str:
         raise PreflightError(
             f"{need.field} cannot be read", where=need.field, why=what, next_step="create it, then run again"
         )
-    return base64.b64decode(data[key]).decode().rstrip("\n")
+    return _text(data[key], f"Secret {namespace}/{name}, key {key}", need.field).rstrip("\n")
+
+
+def _text(encoded: str, what: str, where: str) -> str:
+    """Return a value of a Secret; PreflightError when it is no text."""
+    try:
+        return base64.b64decode(encoded).decode()
+    except ValueError as error:  # of both decoders
+        raise PreflightError(
+            f"{what} cannot be read",
+            where=where,
+            why="its value is not text in UTF-8",
+            next_step="put text there, then run again",
+        ) from error
 
 
 def read_environment(need: CredentialNeed, name: str) -> str:
@@ -106,7 +120,8 @@ def read_file(need: CredentialNeed, path: Path) -> str:
 
 
 def _remember(redactor: Redactor, *values: str) -> None:
-    redactor.add(*(value for value in values if value not in PUBLIC_DEFAULTS))
+    # Root's previous passwords stand in one value, one a line.
+    redactor.add(*(word for value in values for word in value.split() if word not in PUBLIC_DEFAULTS))
 
 
 def generate(key: str) -> str:
@@ -128,7 +143,6 @@ async def read_stored(topology: Topology, kube: KubeClient, redactor: Redactor) 
     if found is None:
         return None
     annotations = found["metadata"].get("annotations") or {}
-    data = {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
     if TOPOLOGY_LABEL not in annotations or UID_LABEL not in annotations:
         raise ConflictError(
             f"Secret {central.namespace}/{secret_name(topology)} exists and dfmc did not write it",
@@ -136,6 +150,10 @@ async def read_stored(topology: Topology, kube: KubeClient, redactor: Redactor) 
             why=f"it has no annotation {TOPOLOGY_LABEL}",
             next_step="delete or rename it, then run again",
         )
+    name = f"Secret {central.namespace}/{secret_name(topology)}"
+    data = {
+        key: _text(value, f"{name}, key {key}", central.name) for key, value in (found.get("data") or {}).items()
+    }
     is_set = data.pop(_ROOT_PASSWORD_SET, "") == "true"
     _remember(redactor, *data.values())
     return StoredCredentials(
@@ -163,7 +181,7 @@ async def write(
     if stored and ROOT_PASSWORD in plan.replaced:
         # The old one stays beside the new one until the manager has taken the new one: a crash between must not
         # leave a manager whose password nobody knows.
-        values[ROOT_PASSWORD_PREVIOUS] = stored.values[ROOT_PASSWORD]
+        values[ROOT_PASSWORD_PREVIOUS] = root_passwords_to_keep(stored, values[ROOT_PASSWORD])
         root_set = False
     return await _save(topology, kube, stored, values, root_password_set=root_set)
 

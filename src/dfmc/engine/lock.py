@@ -55,9 +55,7 @@ class Lock:
         watched: tuple[Any, Any] | None = None
         since = time.monotonic()
         while True:
-            found = await self._kube.get(
-                "coordination.k8s.io/v1", "Lease", lease_name(self._topology), self._topology.central.namespace
-            )
+            found = await self._read()
             spec = (found or {}).get("spec") or {}
             renewed = (spec.get("holderIdentity"), spec.get("renewTime"))
             if found is None or not spec.get("holderIdentity"):
@@ -113,10 +111,8 @@ class Lock:
         Raises:
             LockedError: Somebody took it over while we were stopped or cut off.
         """
-        found = await self._kube.get(
-            "coordination.k8s.io/v1", "Lease", lease_name(self._topology), self._topology.central.namespace
-        )
-        if ((found or {}).get("spec") or {}).get("holderIdentity") != self.holder:
+        found = await self._read()
+        if found is None or not self._holds(found):
             raise LockedError(
                 "the lock was lost",
                 where=self._topology.central.name,
@@ -133,10 +129,23 @@ class Lock:
                 await self._write({"renewTime": _now()})
 
     async def _write(self, spec: dict[str, Any]) -> None:
-        lease = {**self._lease, "spec": {**self._lease["spec"], **spec}}
-        saved = await self._kube.replace(lease)
+        saved = await self._kube.replace({**self._lease, "spec": {**self._lease["spec"], **spec}})
+        if saved is None:
+            # An answer of ours was lost, or somebody annotated the Lease: it is still ours while it says so.
+            found = await self._read()
+            if found is None or not self._holds(found):
+                return
+            saved = await self._kube.replace({**found, "spec": {**found["spec"], **spec}})
         if saved is not None:
             self._lease = saved
+
+    async def _read(self) -> JsonObject | None:
+        return await self._kube.get(
+            "coordination.k8s.io/v1", "Lease", lease_name(self._topology), self._topology.central.namespace
+        )
+
+    def _holds(self, lease: JsonObject) -> bool:
+        return (lease.get("spec") or {}).get("holderIdentity") == self.holder
 
     async def release(self) -> None:
         """Give it back; a Lease that somebody else holds by now is left alone (409)."""

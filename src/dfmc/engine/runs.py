@@ -19,7 +19,7 @@ from dfmc.engine.session import Session
 from dfmc.errors import DfmcError, UsageError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
 from dfmc.planning.plan import ChartIdentity, expected_record, make_plan
-from dfmc.planning.proof import ProofFinding, prove
+from dfmc.planning.proof import ProofFinding, prove, workload_findings
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
@@ -98,7 +98,12 @@ async def status(session: Session) -> StatusReport:
         seen = observed.clusters[cluster.name]
         error = failures.get(cluster.name) or seen.error
         installed = seen.release is not None and error is None
-        findings = prove(session.topology, cluster, observed) if installed else ()
+        findings: tuple[ProofFinding, ...] = ()
+        if installed:
+            findings = (
+                *prove(session.topology, cluster, observed),
+                *workload_findings(session.topology, cluster, seen),
+            )
         report = _cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
         reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
     return StatusReport(session.topology.metadata.name, tuple(reports), _foreign(session, observed))

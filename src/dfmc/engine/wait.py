@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from dfmc.clients.protocols import KubeClient
 from dfmc.errors import DfmcError, NotReadyError, UnreachableError
-from dfmc.planning.readiness import Obstacle, obstacles
+from dfmc.planning.readiness import Obstacle, obstacles, summary
 from dfmc.topology.model import ClusterSpec
 
 POLL_SECONDS = 1.0
@@ -95,9 +95,3 @@ async def obstacles_now(kube: KubeClient, cluster: ClusterSpec, expected: Sequen
     workloads = await kube.workloads(cluster.release, cluster.namespace)
     pods = await kube.pods(cluster.release, cluster.namespace)
     return obstacles(workloads, pods, expected)
-
-
-def summary(blocking: Sequence[Obstacle]) -> str:
-    """Return the most telling obstacle, and how many more there are."""
-    rest = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
-    return f"{blocking[0]}{rest}"

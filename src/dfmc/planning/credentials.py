@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dfmc.errors import PreflightError
+from dfmc.errors import PreflightError, RecoveryError
 from dfmc.state import StoredCredentials
 from dfmc.topology.model import SecretSource, Topology
 
@@ -113,6 +113,7 @@ def plan_credentials(topology: Topology, stored: StoredCredentials | None, given
 
     Raises:
         PreflightError: A given database password differs from the one the bundled database was made with.
+        RecoveryError: The Secret has lost a password that existing data knows.
     """
     old = dict(stored.values) if stored else {}
     known = {**old, **given}
@@ -125,6 +126,8 @@ def plan_credentials(topology: Topology, stored: StoredCredentials | None, given
                 replaced.append(need.key)
         elif need.key not in old and not need.optional:
             generate.append(need.key)
+    if stored and (lost := [key for key in (ROOT_PASSWORD, DATABASE_PASSWORD) if key in generate]):
+        raise _lost(topology, lost)
     if DATABASE_PASSWORD in replaced and topology.manager.database is None:
         raise PreflightError(
             "manager.databasePassword differs from the one the bundled database was made with",
@@ -134,6 +137,33 @@ def plan_credentials(topology: Topology, stored: StoredCredentials | None, given
             f"{topology.central.namespace}/{secret_name(topology)}, key {DATABASE_PASSWORD}",
         )
     return CredentialPlan(known, tuple(generate), tuple(replaced), tuple(added))
+
+
+def _lost(topology: Topology, keys: list[str]) -> RecoveryError:
+    """Return why nothing is made up for keys that the first run wrote: the manager and MySQL keep the old ones."""
+    central = topology.central
+    values = f"helm --kube-context {central.context} -n {central.namespace} get values {central.release}"
+    return RecoveryError(
+        f"Secret {central.namespace}/{secret_name(topology)} has lost {' and '.join(keys)}",
+        where=central.name,
+        why="somebody edited it; the manager's data still knows the old one, and a new one would lock everybody out",
+        next_step=f"put the old value back (a database's is in `{values}`), then run dfmc up again",
+    )
+
+
+def previous_root_passwords(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what root's password may still be instead of the stored one, newest first."""
+    return tuple(values.get(ROOT_PASSWORD_PREVIOUS, "").split())
+
+
+def root_passwords_to_keep(stored: StoredCredentials, new: str) -> str:
+    """Return what to store beside a new root password until the manager has taken it.
+
+    As long as a replacement is not known to have reached the manager, it may have the stored one or any before it.
+    """
+    before = () if stored.root_password_set else previous_root_passwords(stored.values)
+    candidates = dict.fromkeys((stored.values[ROOT_PASSWORD], *before))
+    return "\n".join(password for password in candidates if password != new)
 
 
 def secret_name(topology: Topology) -> str:

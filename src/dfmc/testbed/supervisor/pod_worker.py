@@ -134,9 +134,12 @@ class PodWorker(threading.Thread):
             except DfmcError as error:
                 # The API server is away, say: begin again, as a restarted kubelet would.
                 log.warning("%s: %s", self.name, error)
-                self._halt.wait(_RETRY_SECONDS)
+            except Exception:
+                # The edge of a thread: a pod that nobody thought of is tried again, in sight of who reads the log.
+                log.exception("%s", self.name)
             finally:
                 self._end_process()
+            self._halt.wait(_RETRY_SECONDS)
         self._host.release_address(address)
         if self._ending != "bed":
             shutil.rmtree(directory, ignore_errors=True)

@@ -22,6 +22,9 @@ _CHUNK = 1 << 16
 
 Result = TypeVar("Result")
 
+# asyncio refers to a connection's task only weakly once its client has sent everything; what nobody holds is collected.
+_connections: set[asyncio.Task[Any]] = set()
+
 
 class ProxyLoop:
     """An event loop in a thread of its own."""
@@ -45,6 +48,11 @@ class ServiceProxy:
         self._behind: dict[Address, tuple[Address, ...]] = {}
         self._refused: set[Address] = set()
 
+    @property
+    def has_refused(self) -> bool:
+        """Tell whether some address could not be listened on, so that trying again may help."""
+        return bool(self._refused)
+
     async def update(self, wanted: Mapping[Address, tuple[Address, ...]]) -> None:
         """Open and close listeners until they are exactly the wanted ones that can be had."""
         self._behind = dict(wanted)
@@ -54,8 +62,9 @@ class ServiceProxy:
         for address in wanted.keys() - self._servers.keys():
             try:
                 self._servers[address] = await asyncio.start_server(self._handler(address), *address)
+                self._refused.discard(address)
             except OSError as error:
-                # Tried again at the next change. On 127.0.0.1 the first cluster to use a node port has it.
+                # Tried again later. On 127.0.0.1 the first cluster to use a node port has it.
                 if address not in self._refused:
                     log.info("%s: cannot serve %s:%d: %s", self._name, *address, error.strerror)
                 self._refused.add(address)
@@ -66,6 +75,7 @@ class ServiceProxy:
 
     def _handler(self, address: Address) -> Any:  # noqa: ANN401
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            _keep_until_done()
             behind = self._behind.get(address)
             if not behind:
                 writer.transport.abort()
@@ -84,6 +94,7 @@ async def open_egress(path: Path) -> asyncio.Server:
 
 
 async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    _keep_until_done()
     try:
         request = await reader.readuntil(b"\r\n\r\n")
         _, target, _ = request.split(b" ", 2)
@@ -101,6 +112,13 @@ async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         return
     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     await _pump_both(reader, writer, *onward)
+
+
+def _keep_until_done() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        _connections.add(task)
+        task.add_done_callback(_connections.discard)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Address) -> None:

@@ -59,7 +59,10 @@ class Collection(threading.Thread):
             except DfmcError as error:
                 if not self._stopped.is_set():
                     log.info("%s %s: %s", self._api.server, self._path, error)
-                    self._stopped.wait(_RETRY_SECONDS)
+            except Exception:
+                # The edge of a thread: one object that nobody thought of must not end the watch over all others.
+                log.exception("%s %s", self._api.server, self._path)
+            self._stopped.wait(_RETRY_SECONDS)
 
     def _follow(self) -> None:
         listed, version = self._api.list(self._path)
