@@ -88,6 +88,9 @@ class FakeKube:
         self._enter("get", "Release", name)
         return None
 
+    async def missing(self, release: ReleaseState) -> Sequence[str]:
+        return ()
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         self._enter("unlock", "Release", name)
         return False

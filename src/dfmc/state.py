@@ -121,7 +121,11 @@ class ContainerState:
 
 @dataclass(frozen=True)
 class PodState:
-    """One pod of a release."""
+    """One pod of a release.
+
+    Attributes:
+        revision: Of the StatefulSet's or DaemonSet's template that it was made from; empty for other pods.
+    """
 
     name: str
     component: str
@@ -133,6 +137,7 @@ class PodState:
     reason: str = ""
     message: str = ""
     terminating: bool = False
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ class WorkloadState:
 
     Attributes:
         message: Why its controller cannot make pods at all (a quota, a policy), in the API server's words.
+        revision: Of the newest template, for a StatefulSet that replaces its pods one after the other by itself.
     """
 
     kind: str
@@ -151,6 +157,7 @@ class WorkloadState:
     ready: int
     observed: bool
     message: str = ""
+    revision: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -200,6 +207,7 @@ class ObservedCluster:
 
     Attributes:
         error: Why nothing could be read; every other field is then empty.
+        missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
     """
 
@@ -207,6 +215,7 @@ class ObservedCluster:
     facts: KubernetesFacts | None = None
     namespace_exists: bool = False
     release: ReleaseState | None = None
+    missing: tuple[str, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)

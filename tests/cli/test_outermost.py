@@ -182,3 +182,30 @@ def test_colour_is_off_in_a_pipe_and_on_when_asked_for(dfmc: Dfmc) -> None:
 
 def test_json_has_no_colour_even_when_asked_for(dfmc: Dfmc) -> None:
     assert "\x1b[" not in dfmc("--color", "validate", "-o", "json").out
+
+
+@pytest.mark.parametrize("arguments", [["validate"], ["version"], ["version", "-o", "json"], ["--help"]])
+def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "dfmc", *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert found.returncode == 1
+    assert found.stderr.decode().startswith("✗ the answer cannot be written to standard output\n  why  No space left")
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&-"])
+def test_a_closed_stream_is_no_bug(closed: str) -> None:
+    command = f'"{sys.executable}" -m dfmc validate {closed}'
+    found = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert found.returncode == (1 if "1>&-" in closed else 0)
+    assert b"Traceback" not in found.stderr
+    assert b"bug" not in found.stderr
+
+
+def test_a_locale_without_the_symbols_is_no_bug() -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    found = subprocess.run(
+        [sys.executable, "-m", "dfmc", "validate"], env=environ, capture_output=True, timeout=60, check=False
+    )
+    assert (found.returncode, found.stdout[:3]) == (0, b"ok ")

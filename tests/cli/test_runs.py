@@ -203,6 +203,20 @@ def test_nobody_is_asked_with_yes_or_in_ci(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_at_the_question_has_its_own_code(
+    number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def type_nothing(*size: int) -> str:
+        os.kill(os.getpid(), number)
+        return ""
+
+    engine("up", lambda session, confirm: confirm(CHANGES))
+    on_a_terminal(monkeypatch, "")
+    monkeypatch.setattr(sys.stdin, "readline", type_nothing)
+    assert dfmc("up").code == code
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_a_signal_ends_the_run_in_order_and_says_what_was_done(
     number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine
 ) -> None:

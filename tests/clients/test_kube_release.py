@@ -10,6 +10,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from clients.fake_api_server import FakeApi, Object, pod, release_payload, release_record, release_secret, workload
+from dfmc.clients.kube.pods import pod_state
 from dfmc.errors import AuthError, RecoveryError
 from dfmc.state import ReleaseState
 
@@ -239,6 +240,24 @@ def test_a_rollout_is_not_ready_too_early(api: FakeApi, status: dict[str, int], 
     assert not state.is_ready, why
 
 
+@pytest.mark.parametrize(
+    ("spec", "revision"),
+    [
+        ({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}}, "r2"),
+        ({"podManagementPolicy": "Parallel"}, ""),
+        ({"updateStrategy": {"type": "OnDelete"}}, ""),
+        ({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}}, ""),
+    ],
+)
+def test_the_newest_revision_is_known_where_pods_are_replaced_in_order(
+    api: FakeApi, spec: Object, revision: str
+) -> None:
+    status = {**FINISHED, "updateRevision": "r2"}
+    serve_workloads(api, workload("StatefulSet", "dragonfly-scheduler", spec=spec, status=status))
+    (state,) = api.ask(lambda kube: kube.workloads("dragonfly", "cluster-b"))
+    assert state.revision == revision
+
+
 def test_pods_a_strategy_leaves_old_count_as_they_are(api: FakeApi) -> None:
     status = {"observedGeneration": 2, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "numberReady": 2}
     spec = {"updateStrategy": {"type": "OnDelete"}}
@@ -344,3 +363,70 @@ def test_a_pod_at_work_on_its_init_containers_needs_no_events(api: FakeApi) -> N
     waiting = {"name": "scheduler", "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
     one_pod(api, {"phase": "Pending", "initContainerStatuses": [working], "containerStatuses": [waiting]})
     assert f"GET {NAMESPACE}/events" not in api.requests
+
+
+def test_an_init_container_at_work_says_which_port_it_waits_for() -> None:
+    """In the form in which the chart writes its waits; what has ended waits for nothing."""
+
+    def wait(name: str, host: str, port: int) -> Object:
+        loop = f"until nslookup {host} && nc -vz {host} {port}; do echo waiting; sleep 2; done;"
+        return {"name": name, "command": ["sh", "-c", loop]}
+
+    own = {"name": "own", "command": ["sleep", "9"]}
+    spec = {"initContainers": [wait("done", "a.example", 1), wait("waits", "b.example", 30951), own]}
+    done = {"name": "done", "ready": True, "state": {"terminated": {"exitCode": 0}}}
+    working: list[Object] = [{"name": name, "ready": False, "state": {"running": {}}} for name in ("waits", "own")]
+    status = {"phase": "Pending", "initContainerStatuses": [done, *working]}
+    found = pod_state({"metadata": {"name": "p"}, "spec": spec, "status": status}, "scheduler")
+    assert [container.message for container in found.containers] == ["", "waits for b.example:30951", ""]
+
+
+MANIFEST = """---
+# Source: dragonfly/templates/service.yaml
+apiVersion: v1
+kind: Service
+metadata:
+  name: dragonfly-scheduler
+  namespace: cluster-b
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: dragonfly-client}
+data:
+  text: |
+    ---
+    kind: Service
+    metadata: {name: only-text}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: dragonfly}
+---
+# Source: dragonfly/templates/empty.yaml
+"""
+
+
+def test_objects_of_a_release_that_are_gone_are_named(api: FakeApi) -> None:
+    api.lists(f"{NAMESPACE}/services", [{"metadata": {"name": "another"}}])
+    api.lists(f"{NAMESPACE}/configmaps", [{"metadata": {"name": "dragonfly-client"}}])
+    api.lists("/apis/rbac.authorization.k8s.io/v1/clusterroles", [])
+    found = release_of(api, release_secret(release_payload(manifest=MANIFEST)))
+    assert found is not None
+    assert api.ask(lambda kube: kube.missing(found)) == ["Service dragonfly-scheduler", "ClusterRole dragonfly"]
+
+
+def test_a_kind_that_may_not_be_listed_is_not_missed(api: FakeApi) -> None:
+    api.refuses(f"{NAMESPACE}/services", 403, 'cannot list resource "services"')
+    api.lists(f"{NAMESPACE}/configmaps", [])
+    api.refuses("/apis/rbac.authorization.k8s.io/v1/clusterroles", 403, 'cannot list resource "clusterroles"')
+    found = release_of(api, release_secret(release_payload(manifest=MANIFEST)))
+    assert found is not None
+    assert api.ask(lambda kube: kube.missing(found)) == ["ConfigMap dragonfly-client"]
+
+
+def test_a_manifest_that_is_no_yaml_is_named_without_being_shown(api: FakeApi) -> None:
+    found = release_of(api, release_secret(release_payload(manifest="a: [canary-7")))
+    assert found is not None
+    with pytest.raises(RecoveryError, match="not YAML") as caught:
+        api.ask(lambda kube: kube.missing(found))
+    assert "canary" not in str(caught.value)

@@ -2,6 +2,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -582,9 +583,10 @@ def test_an_update_that_never_shows_names_the_fields(fake: FakeManager) -> None:
     record = create(manager)
     stale = httpx2.Response(200, json=dict(fake.rows[1]))
     fake.before = on_path("/api/v1/clusters/2", "GET", *[stale] * 40)
+    scopes = replace(record.scopes, hostnames=("^c-",))
     with pytest.raises(NotReadyError) as caught:
-        run(manager.update_cluster(record, name="c", bio="dfmc:uid", scopes=record.scopes))
-    assert caught.value.why == "name is 'b', not 'c'"
+        run(manager.update_cluster(record, name="c", bio="dfmc:uid", scopes=scopes))
+    assert caught.value.why == "name is 'b', not 'c'; scopes.hostnames is [], not ['^c-']"
     assert SETTLE <= sum(fake.clock.slept) <= SETTLE + 5
 
 

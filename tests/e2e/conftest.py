@@ -71,3 +71,11 @@ def empty_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The guide's bed with nothing installed."""
     with bed_world(tmp_path_factory, "guide", 4) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def up_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The guide's two clusters, up; tests may break them as long as they leave them whole."""
+    with bed_world(tmp_path_factory, "guide", 3) as made:
+        made.first = made.dfmc("up", str(made.topology))
+        yield made

@@ -217,6 +217,9 @@ def test_everything_comes_back_after_a_reboot(central: BedTools, rest: ManagerRe
     assert {pod["metadata"]["uid"] for pod in central.pods("bed-a")} == pods
     wait_until("the manager", lambda: _answers(rest.url))
     assert "cluster-1" in wait_until("the clusters", lambda: _names(rest))
+    # kwok takes its nodes over at once: a simulated pod goes, and another becomes ready.
+    central.kubectl("-n", "bed-a", "delete", "pod", "-l", "component=client", "--timeout=20s")
+    central.kubectl("-n", "bed-a", "rollout", "status", "daemonset/dragonfly-client", "--timeout=20s")
 
 
 def test_data_outlives_the_release_and_dies_with_the_claim(central: BedTools) -> None:

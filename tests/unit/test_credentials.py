@@ -185,9 +185,10 @@ def test_bytes_that_are_no_text_are_an_error_of_the_secret() -> None:
         await kube.create({"kind": "Secret", "metadata": metadata, "data": bad})
         with pytest.raises(PreflightError, match="key root-password cannot be read"):
             await read_stored(file, kube, Redactor())
-        await kube.create({"kind": "Secret", "metadata": {"name": "creds", "namespace": "vault"}, "data": {"pw": "/w=="}})
+        theirs = {"name": "creds", "namespace": "vault"}
+        await kube.create({"kind": "Secret", "metadata": theirs, "data": {"pw": "/w=="}})
+        given = with_manager(redisPassword={"secret": "vault/creds#pw"})
         with pytest.raises(PreflightError, match="vault/creds, key pw cannot be read"):
-            given = with_manager(redisPassword={"secret": "vault/creds#pw"})
             await read_given(given, kube, Path(), Redactor())
 
     asyncio.run(main())

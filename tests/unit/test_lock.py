@@ -139,3 +139,23 @@ def test_a_renewal_whose_answer_was_lost_does_not_end_the_renewing() -> None:
     asyncio.run(main())
     assert lease(kube)["spec"]["holderIdentity"] == ""
     assert lease(kube)["metadata"]["annotations"]["note"] == "looked at by hand"
+
+
+def test_an_api_server_that_hangs_does_not_keep_whoever_gives_the_lock_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_module, "_RELEASE_SECONDS", 0.05)
+
+    class Hanging(FakeKube):
+        is_hanging = False
+
+        async def replace(self, obj: dict[str, Any]) -> dict[str, Any] | None:
+            if self.is_hanging:
+                await asyncio.sleep(30)
+            return await super().replace(obj)
+
+    kube = Hanging()
+
+    async def main() -> None:
+        async with locked(kube, topology(), "up", quiet):
+            kube.is_hanging = True
+
+    asyncio.run(asyncio.wait_for(main(), 5))

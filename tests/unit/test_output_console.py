@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfmc.output.console import ClosedOutputError, Terminal
+from dfmc.output.console import ClosedOutputError, Terminal, UnwritableOutputError
 from dfmc.output.text import clean, line, one_line
 from dfmc.redaction import MASK, Redactor
 from terminals import FakeTerminal
@@ -189,3 +189,40 @@ def test_a_reader_that_has_gone_is_told_apart_from_a_failure(monkeypatch: pytest
     with pytest.raises(ClosedOutputError):
         Terminal(environ={}).answer("into the void")
     sys.stdout.close()  # would raise if the stream still led to the broken pipe
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "iso8859-15", "cp1252", "utf-16"])
+def test_every_encoding_that_python_knows_is_written_to(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    Terminal(environ={}).answer("✗ ü \udcff")
+    assert raw.getvalue().decode(encoding).endswith(" ü ?\n")
+
+
+def test_what_a_program_reads_is_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    Terminal(environ={}).write_exactly("name: 'käse → 1'\n")
+    assert raw.getvalue() == "name: 'käse → 1'\n".encode()
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_that_says_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, why in ((None, "closed"), (open("/dev/full", "w"), "No space left")):  # noqa: SIM115 - closed below
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(UnwritableOutputError) as caught:
+            Terminal(environ={}).answer("into the void")
+        assert why in caught.value.why
+        assert "is done" in caught.value.left
+        if stream:
+            stream.close()  # would raise if it still led to the full disk
+
+
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    for stream in (None, open("/dev/full", "w"), os.fdopen(writer, "w")):  # noqa: SIM115 - closed below
+        monkeypatch.setattr(sys, "stderr", stream)
+        Terminal(environ={}).say("step done")
+        Terminal(environ={}).complain("an error")
+        if stream:
+            stream.close()

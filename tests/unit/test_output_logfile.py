@@ -126,3 +126,32 @@ def test_a_log_that_cannot_be_written_stops_no_run(
     log.close()
     assert log.path == ""
     assert capsys.readouterr().err.startswith("⚠ no log file: ")
+
+
+def test_a_disk_that_fills_up_stops_no_run(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        log = LogFile(full, "/var/log/x.log", Terminal(environ={}))
+        log.write("b", "one")
+        log.write("b", "two")
+        log.close()
+    assert capsys.readouterr().err == "⚠ the log ends here: /var/log/x.log: No space left on device\n"
+
+
+def test_without_any_home_there_is_no_log_and_no_directory_called_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    # What Python answers where HOME is not set and the user has no entry in passwd.
+    monkeypatch.setattr("os.path.expanduser", str)
+    log = LogFile.create("up", Terminal(environ={}))
+    log.close()
+    assert log.path == ""
+    assert "there is no home directory" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_is_no_valid_utf_8_is_written(directory: Path) -> None:
+    log = LogFile.create("up", Terminal(environ={}))
+    log.write("b", "file \udcff.yaml")
+    assert written(log)[1] == "b: file \\udcff.yaml"

@@ -146,6 +146,7 @@ def test_json_is_the_contract() -> None:
                 "action": "update",
                 "needs": ["record:b"],
                 "note": "why",
+                "conditional": False,
                 "changes": [{"path": "id", "old": 1, "new": "(known after apply)", "known": False}],
             }
         ],

@@ -164,3 +164,23 @@ def test_redrawn_lines_are_masked_and_leave_the_cursor_as_it_was(monkeypatch: py
     assert CANARY not in stream.getvalue()
     assert MASK in stream.getvalue()
     assert stream.getvalue().rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in stream.getvalue()[-40:]
+
+
+def test_a_terminal_that_is_closed_ends_the_drawing_and_not_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(FakeTerminal):
+        is_lost = False
+
+        def write(self, text: str) -> int:
+            if self.is_lost:
+                raise OSError(5, "Input/output error")
+            return super().write(text)
+
+    stream = Lost()
+    monkeypatch.setattr(sys, "stderr", stream)
+    progress = LiveProgress(Terminal(environ={}), Clock())
+    progress(StepStarted(RELEASE_B))
+    stream.is_lost = True
+    progress(StepEnded(RELEASE_B, "failed", 1, "", FAILURE))
+    progress(StepStarted(READY_B))
+    progress.tick()
+    progress.close()

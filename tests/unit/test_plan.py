@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError, UnreachableError
+from dfmc.output.plan import summary
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import record_bio, release_labels
 from dfmc.planning.plan import ChartIdentity, make_plan, scopes_record, values_inputs
@@ -167,11 +168,32 @@ def test_a_record_made_again_under_new_ids_reaches_the_values() -> None:
     }
 
 
+def test_what_somebody_deleted_is_made_again() -> None:
+    world = changed(finished(GUIDE), "b", missing=("Service dragonfly-scheduler",))
+    made = plan(GUIDE, world)
+    assert [step.id for step in made.mutations] == ["release:b"]
+    assert [str(change) for change in made.mutations[0].changes] == [
+        "Service dragonfly-scheduler: (deleted) → (as the chart has it)"
+    ]
+
+
+def test_a_changed_annotation_of_the_exposure_reaches_its_services() -> None:
+    manager = GUIDE.manager.model_dump(by_alias=True, exclude_unset=True)
+    manager["expose"] = {**manager["expose"], "annotations": {"example.com/pool": "blue"}}
+    made = plan(topology(manager=manager), finished(GUIDE))
+    assert [step.id for step in made.mutations] == ["expose:a"]
+    assert {str(change) for change in made.mutations[0].changes} == {
+        f"{name}.annotations.example.com/pool: (unset) → blue"
+        for name in ("manager-rest", "manager-grpc", "manager-redis")
+    }
+
+
 def test_a_manager_that_does_not_answer_is_no_reason_to_upgrade_a_member() -> None:
     world = replace(finished(GUIDE), manager=None, manager_error=UnreachableError("restarting"))
     made = plan(GUIDE, world)
     assert [step.id for step in made.mutations] == ["record:a", "record:b", "release:b"]
-    assert all(not step.changes and step.note for step in made.mutations)
+    assert all(step.conditional and not step.changes for step in made.mutations)
+    assert summary(made) == "3 to look at again in 2 clusters."
     again, release_again = made.step("record:b"), made.step("release:b")
     assert again is not None
     assert release_again is not None
@@ -209,9 +231,7 @@ def test_a_member_may_have_the_name_that_the_manager_gives_record_1() -> None:
     world = finished(file)
     assert world.manager is not None
     own = replace(world.manager.records[0], name="cluster-1", bio="")
-    before = replace(
-        changed(world, "cluster-1", release=None, namespace_exists=False), manager=ObservedManager((own,))
-    )
+    before = replace(changed(world, "cluster-1", release=None, namespace_exists=False), manager=ObservedManager((own,)))
     made = plan(file, before)
     assert not made.failures
     step = made.step("record:cluster-1")
@@ -289,6 +309,17 @@ def test_three_managers_come_after_the_first_has_answered() -> None:
     assert "manager:a" in scale.needs
     assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
     assert "scale:a" not in ids(plan(file, finished(file)))
+
+
+def test_a_known_password_is_no_reason_to_scale() -> None:
+    """Given or stored, it is the same before and after: neither a step of its own nor one of its fields."""
+    file = topology(manager={"cluster": "a", "redisPassword": {"env": "REDIS"}})
+    assert "scale:a" not in ids(plan(file, fresh(file), **{"redis-password": "canary-redis-2"}))
+    three = topology(clusters=[entry("a", replicas={"manager": 3}), entry("b", scopes={"idc": "cluster-2"})])
+    stored = replace(fresh(three), credentials=StoredCredentials("guide", UID, SECRETS, resource_version="1"))
+    scale = plan(three, stored).step("scale:a")
+    assert scale is not None
+    assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
 
 
 def test_three_managers_never_start_on_a_database_that_no_manager_has_answered_on() -> None:

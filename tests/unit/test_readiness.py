@@ -40,6 +40,10 @@ def test_an_init_container_that_waits_is_named() -> None:
     init = ContainerState("wait-for-manager", False, True, 0)
     main = ContainerState("scheduler", False, False, 0, "PodInitializing")
     assert texts(pod(init, main)) == ["Pod dragonfly-scheduler-0: Init: in init container wait-for-manager"]
+    init = ContainerState("wait-for-manager", False, True, 0, message="waits for manager.example.com:30951")
+    assert texts(pod(init, main)) == [
+        "Pod dragonfly-scheduler-0: Init: in init container wait-for-manager, which waits for manager.example.com:30951"
+    ]
 
 
 def test_a_crash_loop_is_hopeless_only_after_several_restarts() -> None:
@@ -58,4 +62,4 @@ def test_a_daemon_set_without_nodes_is_an_obstacle_and_a_scaled_down_deployment_
 
 
 def test_a_component_without_workload_is_an_obstacle() -> None:
-    assert texts(pod(), expected=("scheduler", "client"))[0] == "component client: NoWorkload: helm made none"
+    assert texts(pod(), expected=("scheduler", "client"))[0] == "component client: NoWorkload: it has been deleted"

@@ -78,6 +78,18 @@ def test_every_port_of_a_cluster_is_set_by_hand(tmp_path: Path) -> None:
     assert options["bindAddress"] == "127.0.0.1"
 
 
+def test_only_kwokctls_own_arguments_are_overridden(tmp_path: Path) -> None:
+    patches = kwokctl_configuration(AddressBlock(1), Path("/bin"), tmp_path)["componentsPatches"]
+    arguments = {(p["name"], a["key"]): a for p in patches for a in p["extraArgs"]}
+    overridden = {key for key, argument in arguments.items() if argument["override"]}
+    assert overridden == {
+        ("kube-controller-manager", "node-monitor-grace-period"),
+        ("kwok-controller", "node-lease-duration-seconds"),
+    }
+    assert arguments["kube-scheduler", "leader-elect"]["value"] == "false"
+    assert arguments["kube-apiserver", "service-cluster-ip-range"]["value"] == "127.129.0.0/16"
+
+
 def test_the_audit_log_tells_of_writes_and_holds_no_bodies() -> None:
     levels = [rule["level"] for rule in audit_policy()["rules"]]
     assert set(levels) == {"None", "Metadata"}

@@ -33,6 +33,24 @@ def test_owned_and_unknown_keys_are_reported_where_they_stand() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("version", "image", "expected"),
+    [
+        (LEGACY, {}, [("clusters.1.scopes.hostnames", "DF105", "warning")]),
+        (LEGACY, {"tag": "v2.1.22"}, [("clusters.1.scopes.hostnames", "DF105", "warning")]),
+        (LEGACY, {"tag": "v2.1.33"}, []),
+        (LEGACY, {"tag": "latest"}, []),
+        (LEGACY, {"digest": "sha256:" + "0" * 64}, []),
+        (CURRENT, {}, []),
+    ],
+)
+def test_host_names_are_no_scope_for_a_manager_before_2_1_33(
+    version: str, image: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    images, scopes = {"manager": image}, {"idc": "cluster-2", "hostnames": ["^b-"]}
+    assert found(guide(version, a={"images": images}, b={"scopes": scopes})) == expected
+
+
 def test_a_dead_key_is_reported_once() -> None:
     values = {"scheduler": {"config": {"manager": {"addr": "x"}}}, "externalManager": {"enable": True}}
     problems = check_user_values(guide(CURRENT, b={"values": values}))

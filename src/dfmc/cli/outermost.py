@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from dfmc.errors import EXIT_BUG, DfmcError, InterruptedRunError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 # 128 + SIGPIPE: what a shell shows for any program whose reader has gone.
 _EXIT_CLOSED_OUTPUT = 141
 
@@ -23,7 +25,8 @@ def main(argv: list[str] | None) -> int:
     invocation = Invocation()
     try:
         code = app(argv, standalone_mode=False, prog_name="dfmc", obj=invocation)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None when it was closed from the start
+            sys.stdout.flush()
     except BaseException as error:
         return _exit_code(error, invocation)
     finally:
@@ -40,10 +43,13 @@ def _exit_code(error: BaseException, invocation: Invocation) -> int:
     if isinstance(error, SystemExit):
         # typer ends this way when the reader of its help has gone.
         return _EXIT_CLOSED_OUTPUT if error.code == 1 else int(error.code or 0)
-    from dfmc.output.console import ClosedOutputError
+    from dfmc.output.console import ClosedOutputError, UnwritableOutputError, discard
 
     if isinstance(error, ClosedOutputError | BrokenPipeError):
         return _EXIT_CLOSED_OUTPUT
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:  # typer's own writing
+        discard(sys.stdout)
+        error = UnwritableOutputError(error.strerror or str(error))
     found = list(_leaves(error))
     bug = next((leaf for leaf in found if not isinstance(leaf, DfmcError)), None)
     if bug is not None:

@@ -23,7 +23,8 @@ from dfmc.topology.load import STDIN_NAME, LoadedTopology
 
 T = TypeVar("T")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed (SIGHUP) ends the run as SIGTERM does.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _TerminatedRunError(InterruptedRunError):
@@ -69,6 +70,10 @@ class Run:
         self._asking = True
         try:
             return typer.confirm(question, err=True)
+        except typer.Abort:
+            if self._signal is None:
+                raise
+            raise self._interruption() from None
         finally:
             self._asking = False
 
@@ -103,8 +108,10 @@ class Run:
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM while the run lasts."""
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        """Take the signals that end a run while it lasts; a hangup only where ``nohup`` does not have it ignored."""
+        is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        wanted = [number for number in _SIGNALS if number != signal.SIGHUP or not is_nohup]
+        before = {number: signal.signal(number, self._on_signal) for number in wanted}
         try:
             yield
         finally:
@@ -113,10 +120,10 @@ class Run:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._asking:  # nothing runs yet, and input() would only go on waiting
+            self._signal = None if number == signal.SIGINT else number
             raise KeyboardInterrupt
         if self._signal is not None or self._loop is None or self._task is None:
-            for each in _SIGNALS:
-                signal.signal(each, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         self._signal = number
@@ -128,7 +135,7 @@ class Run:
         task.cancel()
 
     def _interruption(self) -> InterruptedRunError:
-        kind = _TerminatedRunError if self._signal == signal.SIGTERM else InterruptedRunError
+        kind = InterruptedRunError if self._signal == signal.SIGINT else _TerminatedRunError
         done = f"done: {', '.join(self._done)}" if self._done else "no step had written anything"
         cut = f"; cut short: {', '.join(sorted(self._open))}" if self._open else ""
         next_step = "dfmc up again: it does what is left" if self._writes else ""

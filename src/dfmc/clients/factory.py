@@ -71,8 +71,11 @@ class RealClients:
         return PyHelm(context=None, binary=os.environ.get(HELM_VARIABLE, "helm"), mask=self._redactor.mask)
 
     def close(self) -> None:
-        """End the threads; every client has been closed by then."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """End the threads that have nothing to do; every client has been closed by then.
+
+        After an interruption one may still wait for an API server that hangs; cli.run does not wait for it.
+        """
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _kubeconfig(self, cluster: ClusterSpec) -> Path | None:
         return self._base / Path(cluster.kubeconfig).expanduser() if cluster.kubeconfig else None

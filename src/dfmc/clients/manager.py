@@ -279,7 +279,7 @@ class RestManager:
                     f"the manager accepted a change of record {record.id} and does not show it",
                     why=_difference(_shown(current), wanted),
                     left="the change may be shown later",
-                    next_step="run dfmc again; a manager before 2.1.33 knows no scopes.hostnames",
+                    next_step="run dfmc again; a manager before 2.1.33 knows no scopes.hostnames: leave them out there",
                 )
             attempt += 1
             await self._sleep(min(float(attempt), 5.0))
@@ -334,17 +334,24 @@ class RestManager:
         raise self._http.failure(f"list {path}", answer)
 
 
-def _shown(record: ClusterRecord) -> tuple[str, str, ScopesRecord, bool]:
+_Shown = tuple[str, str, ScopesRecord, bool]
+
+
+def _shown(record: ClusterRecord) -> _Shown:
     return record.name, record.bio, record.scopes, record.is_default
 
 
-def _difference(seen: tuple[object, ...], wanted: tuple[object, ...]) -> str:
-    names = ("name", "bio", "scopes", "is_default")
+def _difference(seen: _Shown, wanted: _Shown) -> str:
+    is_now, should = _by_field(seen), _by_field(wanted)
     return "; ".join(
-        f"{name} is {is_now!r}, not {should!r}"
-        for name, is_now, should in zip(names, seen, wanted, strict=True)
-        if is_now != should
+        f"{name} is {is_now[name]!r}, not {should[name]!r}" for name in should if is_now[name] != should[name]
     )
+
+
+def _by_field(shown: _Shown) -> dict[str, object]:
+    name, bio, scopes, is_default = shown
+    of_scopes = {f"scopes.{key}": value for key, value in scopes_body(scopes).items()}
+    return {"name": name, "bio": bio, **of_scopes, "is_default": is_default}
 
 
 def _check_lengths(name: str, bio: str) -> None:

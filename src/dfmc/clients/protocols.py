@@ -162,6 +162,10 @@ class KubeClient(Protocol):
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
 
+    async def missing(self, release: ReleaseState) -> Sequence[str]:
+        """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
+        ...
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
 

@@ -24,7 +24,7 @@ from dfmc.planning.credentials import (
     previous_root_passwords,
 )
 from dfmc.planning.exposure import services
-from dfmc.planning.ownership import record_bio, record_conflict, release_labels
+from dfmc.planning.ownership import record_bio, record_conflict, release_conflict, release_labels
 from dfmc.planning.plan import (
     DEFAULT_RECORD_ID,
     ChartIdentity,
@@ -126,10 +126,19 @@ class Actions:
         kube = self.session.kube_of(cluster)
         values = resolve(step.values, self._lookup)
         live = await kube.release(cluster.release, cluster.namespace)
+        topology, uid = self.topology.metadata.name, self._credentials.uid
+        if live and (conflict := release_conflict(cluster, live, topology, uid)):
+            raise conflict  # somebody else was faster under the same name
         identity = ChartIdentity(self.chart.version, self.chart.sha256)
-        if live and live.status == "deployed" and not release_changes(live, identity, values, _nothing):
+        is_wanted = live and live.status == "deployed" and not release_changes(live, identity, values, _nothing)
+        if live and is_wanted and not await kube.missing(live):
             self.revisions[cluster.name] = live
             return Done(f"revision {live.revision} is as wanted", changed=False)
+        if live and live.status == "uninstalling":
+            # helm upgrades no such release, and installs none of its name; finishing the removal keeps the volumes.
+            say(f"finishing the removal of revision {live.revision}, which was interrupted")
+            await self.session.helm_of(cluster).uninstall(release=cluster.release, namespace=cluster.namespace)
+            live = await kube.release(cluster.release, cluster.namespace)
         if live and live.is_pending:
             say(f"unlocking revision {live.revision}, left {live.status} by an interrupted run")
             await kube.unlock_release(cluster.release, cluster.namespace, live.revision)
@@ -203,7 +212,7 @@ class Actions:
                 trouble = error
             await self.session.manager.close()
             # The manager's own pods and its databases' say why; the schedulers wait for the manager themselves.
-            blocking = [o for o in await self._obstacles(kube, central) if not _waits_for_manager(o)]
+            blocking = [o for o in await self._obstacles(kube, central, say) if not _waits_for_manager(o)]
             say(
                 f"waiting for {summary(blocking)}"
                 if blocking
@@ -212,9 +221,9 @@ class Actions:
             patience.judge(blocking, trouble)
             await asyncio.sleep(_MANAGER_POLL_SECONDS)
 
-    async def _obstacles(self, kube: KubeClient, central: ClusterSpec) -> tuple[Obstacle, ...]:
+    async def _obstacles(self, kube: KubeClient, central: ClusterSpec, say: Say) -> tuple[Obstacle, ...]:
         try:
-            return await obstacles_now(kube, central, ())
+            return await obstacles_now(kube, central, (), say)
         except UnreachableError:
             return ()
 
@@ -226,6 +235,7 @@ class Actions:
         if stored.root_password_set:
             await access.sign_in(password, jwt_key=stored.values.get(JWT_KEY, ""))
             return False
+        await self.lock.verify()
         # Replace first, sign in after: an authorised call before would make the manager's cache answer the
         # replacement with 500 for 30 s, and a failed sign-in the next one with 401.
         client = await access.open()
@@ -251,6 +261,7 @@ class Actions:
         name, uid = self.topology.metadata.name, self._credentials.uid
         bio, scopes = record_bio(name, uid), scopes_record(cluster.scopes)
         record = await self.session.manager.call(lambda client: self._find_record(client, cluster))
+        changed = record is None
         if record is None:
             say(f"registering {cluster.name}")
             record = await self.session.manager.call(
@@ -262,14 +273,11 @@ class Actions:
             conflict := record_conflict(cluster.name, record, name, uid)
         ):
             raise conflict
-        changed = True
         if record_changes(self.topology, cluster, record, uid):
-            found = record
+            found, changed = record, True
             record = await self.session.manager.call(
                 lambda client: client.update_cluster(found, name=cluster.name, bio=bio, scopes=scopes)
             )
-        else:
-            changed = step.cluster not in self.records
         self.records[cluster.name] = record
         ids = f"scheduler cluster id {record.scheduler_cluster_id}, seed peer cluster id {record.seed_peer_cluster_id}"
         return Done(ids, changed=changed)
@@ -286,6 +294,15 @@ class Actions:
                 next_step="restore the manager's database, or bring up a new one",
             )
         return found
+
+    async def look_again(self, cluster: ClusterSpec) -> None:
+        """Keep, for the report of a cluster whose steps failed, how many of its pods and schedulers are up."""
+        seen = await observe_cluster(self.session, cluster, deep=True)
+        if seen.error is None:
+            observed = replace(self.observed, clusters={**self.observed.clusters, cluster.name: seen})
+            if self.session.manager.is_open:  # signing in could take a minute, with a manager that is down
+                observed = await observe_manager(self.session, observed)
+            self.proven[cluster.name] = observed
 
     def last_seen(self, cluster: ClusterSpec) -> Observed:
         """Return the newest observation of a cluster: its proof's, else the first one with what was installed since."""
@@ -304,21 +321,9 @@ class Actions:
         layout = layout_of(self.topology.chart.version)
         expected = expected_components(layout, role_of(self.topology, cluster), cluster.values)
         kube = self.session.kube_of(cluster)
-        try:
-            await until_ready(kube, cluster, expected, timeout=self.session.options.timeout, say=say)
-        except NotReadyError:
-            await self._count_what_is_there(cluster)
-            raise
-        return Done("every workload is ready", changed=False)
-
-    async def _count_what_is_there(self, cluster: ClusterSpec) -> None:
-        """Keep, for the report of a cluster that will not be proven, how many of its pods and schedulers are up."""
-        seen = await observe_cluster(self.session, cluster, deep=True)
-        if seen.error is None:
-            observed = replace(self.observed, clusters={**self.observed.clusters, cluster.name: seen})
-            if self.session.manager.is_open:  # signing in could take a minute, with a manager that is down
-                observed = await observe_manager(self.session, observed)
-            self.proven[cluster.name] = observed
+        replaced = await until_ready(kube, cluster, expected, timeout=self.session.options.timeout, say=say)
+        pods = f", {replaced} stuck pod{'s' if replaced > 1 else ''} replaced" if replaced else ""
+        return Done(f"every workload is ready{pods}", changed=replaced > 0)
 
     async def proof(self, step: Step, say: Say) -> Done:
         """Prove the wiring; what settles by itself is given its time, what is plainly wrong is not."""

@@ -151,9 +151,7 @@ async def read_stored(topology: Topology, kube: KubeClient, redactor: Redactor) 
             next_step="delete or rename it, then run again",
         )
     name = f"Secret {central.namespace}/{secret_name(topology)}"
-    data = {
-        key: _text(value, f"{name}, key {key}", central.name) for key, value in (found.get("data") or {}).items()
-    }
+    data = {key: _text(value, f"{name}, key {key}", central.name) for key, value in (found.get("data") or {}).items()}
     is_set = data.pop(_ROOT_PASSWORD_SET, "") == "true"
     _remember(redactor, *data.values())
     return StoredCredentials(

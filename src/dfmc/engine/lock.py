@@ -28,6 +28,7 @@ from dfmc.topology.model import Topology
 LEASE_SECONDS = 15
 _RENEW_SECONDS = 5.0
 _POLL_SECONDS = 1.0
+_RELEASE_SECONDS = 4.0
 _SINCE, _OPERATION = "dfmc.io/since", "dfmc.io/operation"
 
 
@@ -167,7 +168,10 @@ async def locked(
         renewal.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await renewal
-        await asyncio.shield(lock.release())
+        giving_back = asyncio.ensure_future(lock.release())
+        # An API server that hangs must not keep whoever pressed Ctrl-C; the Lease then lapses by itself.
+        await asyncio.wait({giving_back}, timeout=_RELEASE_SECONDS)
+        giving_back.cancel()
 
 
 def _described(lease: JsonObject) -> str:

@@ -63,8 +63,11 @@ async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool)
             seen = replace(seen, facts=facts, namespace_exists=namespace is not None)
             if namespace is None:
                 return seen
-            seen = replace(seen, release=await kube.release(cluster.release, cluster.namespace))
-            if deep and seen.release:
+            release = await kube.release(cluster.release, cluster.namespace)
+            seen = replace(seen, release=release)
+            if release and release.status == "deployed":
+                seen = replace(seen, missing=tuple(await kube.missing(release)))
+            if deep and release:
                 seen = await with_objects(kube, cluster, seen)
             return seen
     except DfmcError as error:
@@ -114,7 +117,7 @@ async def observe_manager(session: Session, observed: Observed) -> Observed:
         if not session.manager.is_open:
             key = stored.values.get(JWT_KEY, "")
             await session.manager.sign_in(stored.values[ROOT_PASSWORD], jwt_key=key)
-        return replace(observed, manager=await session.manager.call(_rows), manager_error=None)
+        return replace(observed, manager=await session.manager.look(_rows), manager_error=None)
     except DfmcError as error:
         return replace(observed, manager=None, manager_error=error)
 

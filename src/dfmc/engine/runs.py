@@ -14,9 +14,10 @@ from dfmc.engine.events import Note, StepEnded
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
 from dfmc.engine.observe import observe
+from dfmc.engine.preflight import preflight
 from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
 from dfmc.engine.session import Session
-from dfmc.errors import DfmcError, UsageError
+from dfmc.errors import ConflictError, DfmcError, UnreachableError, UsageError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
 from dfmc.planning.plan import ChartIdentity, expected_record, make_plan
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
@@ -25,6 +26,8 @@ from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
 
 Confirm = Callable[[Plan], bool]
+
+_PLANS_AT_MOST = 3
 
 
 async def plan(session: Session) -> Plan:
@@ -46,7 +49,8 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
 
     Args:
         session: The run.
-        confirm: Shown the plan when it writes something; False ends the run with nothing done.
+        confirm: Shown the plan when it writes something, and again when the world has moved and there is more to
+            write by the time the lock is ours; False ends the run with nothing done.
 
     Raises:
         DfmcError: The central cluster cannot be planned for, the lock is held, the machine is not fit.
@@ -56,25 +60,37 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
     await _prepare(session)
     central = session.topology.central
     observed, chart = await _observe_with_chart(session)
-    first = _make_plan(session, observed, chart)
-    if first.has_changes and not confirm(first):
-        return UpReport(session.topology.metadata.name, (), first, 0.0, changed=False, declined=True)
-    kube = session.kube_of(central)
-    if not observed.clusters[central.name].namespace_exists:
-        await ensure_namespace(session, central)  # the Lease lives in it
+    made = _make_plan(session, observed, chart)
+    for _ in range(_PLANS_AT_MOST):
+        if made.has_changes and not confirm(made):
+            return UpReport(session.topology.metadata.name, (), made, 0.0, changed=False, declined=True)
+        refused = await preflight(session, made)
+        made = made.without(refused)
+        if not observed.clusters[central.name].namespace_exists:
+            await ensure_namespace(session, central)  # the Lease lives in it
+        async with locked(session.kube_of(central), session.topology, "up", _sayer(session)) as lock:
+            agreed = made
+            if agreed.has_changes:
+                # The world may have moved while the user read the plan or another run held the lock.
+                observed = await observe(session, only=session.options.only)
+                made = _make_plan(session, observed, chart).without(refused)
+            if not made.exceeds(agreed):
+                actions = Actions(session, observed, chart, lock)
+                outcomes = await execute(made, actions.table(), session.observer, session.slots)
+                failed = [cluster for cluster in _selected(session) if _can_be_looked_at(outcomes, cluster.name)]
+                await asyncio.gather(*(actions.look_again(cluster) for cluster in failed))
+                return _report(session, made, actions, outcomes, time.monotonic() - started)
+        session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))
+    raise ConflictError(
+        "the clusters change faster than plans are made",
+        where=session.topology.metadata.name,
+        why=f"each of {_PLANS_AT_MOST} plans was out of date before it could be carried out",
+        next_step="see who else changes them, then run dfmc up again",
+    )
 
-    def say(text: str) -> None:
-        session.observer(Note(central.name, text))
 
-    async with locked(kube, session.topology, "up", say) as lock:
-        current = first
-        if first.has_changes:
-            # The world may have moved while the user read the plan or another run held the lock.
-            observed = await observe(session, only=session.options.only)
-            current = _make_plan(session, observed, chart)
-        actions = Actions(session, observed, chart, lock)
-        outcomes = await execute(current, actions.table(), session.observer, session.slots)
-    return _report(session, current, actions, outcomes, time.monotonic() - started)
+def _sayer(session: Session) -> Callable[[str], None]:
+    return lambda text: session.observer(Note(session.topology.central.name, text))
 
 
 async def status(session: Session) -> StatusReport:
@@ -89,6 +105,8 @@ async def status(session: Session) -> StatusReport:
         made = _make_plan(session, observed, chart)
         failures = dict(made.failures)
         for step in made.mutations:
+            if step.conditional:
+                continue
             lines = tuple(f"{step.id}: {change}" for change in step.changes) or (f"{step.id}: {step.note}",)
             drift[step.cluster] = drift.get(step.cluster, ()) + lines
     except DfmcError as central_error:
@@ -163,6 +181,12 @@ def _make_plan(session: Session, observed: Observed, chart: ChartArchive) -> Pla
     identity = ChartIdentity(chart.version, chart.sha256)
     made = make_plan(session.topology, observed, chart=identity, given=session.given)
     return made.restricted(session.options.only) if session.options.only else made
+
+
+def _can_be_looked_at(outcomes: Outcomes, cluster: str) -> bool:
+    """Tell whether a cluster's failure leaves something to count: not where its API server is out of reach."""
+    error = outcomes.error_of(cluster)
+    return error is not None and not isinstance(error, UnreachableError)
 
 
 def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from dfmc.clients.protocols import KubeClient
 from dfmc.errors import DfmcError, NotReadyError, UnreachableError
-from dfmc.planning.readiness import Obstacle, obstacles, summary
+from dfmc.planning.readiness import Obstacle, obstacles, summary, superseded
 from dfmc.topology.model import ClusterSpec
 
 POLL_SECONDS = 1.0
@@ -63,8 +63,8 @@ class Patience:
 
 async def until_ready(
     kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], *, timeout: float, say: Callable[[str], None]
-) -> None:
-    """Return when every workload of the release is rolled out.
+) -> int:
+    """Return when every workload of the release is rolled out: how many pods had to be replaced for that.
 
     Args:
         kube: Client of the cluster's context.
@@ -76,12 +76,13 @@ async def until_ready(
     Raises:
         NotReadyError: See Patience.judge.
     """
-    patience = Patience(cluster, timeout)
+    patience, replaced = Patience(cluster, timeout), 0
     while True:
         try:
-            blocking = await obstacles_now(kube, cluster, expected)
+            blocking, made_way = await _look(kube, cluster, expected, say)
+            replaced += made_way
             if not blocking:
-                return
+                return replaced
             say(f"waiting for {summary(blocking)}")
             patience.judge(blocking)
         except UnreachableError as error:  # an API server that restarts is waited for like a pod
@@ -90,8 +91,21 @@ async def until_ready(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def obstacles_now(kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str]) -> tuple[Obstacle, ...]:
-    """Return what keeps the release from being ready at this moment."""
+async def obstacles_now(
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Callable[[str], None]
+) -> tuple[Obstacle, ...]:
+    """Return what keeps the release from being ready, once pods that would for ever are out of the way."""
+    blocking, _ = await _look(kube, cluster, expected, say)
+    return blocking
+
+
+async def _look(
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Callable[[str], None]
+) -> tuple[tuple[Obstacle, ...], int]:
     workloads = await kube.workloads(cluster.release, cluster.namespace)
     pods = await kube.pods(cluster.release, cluster.namespace)
-    return obstacles(workloads, pods, expected)
+    stuck = superseded(workloads, pods)
+    for pod in stuck:
+        say(f"replacing Pod {pod.name}: it cannot start, and its StatefulSet waits for it with the new settings")
+        await kube.delete("v1", "Pod", pod.name, cluster.namespace)
+    return obstacles(workloads, pods, expected), len(stuck)

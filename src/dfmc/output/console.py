@@ -7,6 +7,7 @@ and ``TERM=dumb`` stop redrawing and questions.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from dfmc.errors import DfmcError
 from dfmc.output.documents import as_json
 from dfmc.output.text import ascii_only, clean, line
 from dfmc.redaction import Redactor
@@ -25,6 +27,18 @@ _FILE_WIDTH = 200
 
 class ClosedOutputError(Exception):
     """Whoever read standard output has gone (``dfmc render | head``); not a failure to report."""
+
+
+class UnwritableOutputError(DfmcError):
+    """Standard output takes nothing: closed from the start, or its disk is full."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "the answer cannot be written to standard output",
+            why=why,
+            left="what the command did is done; only its answer is lost",
+            next_step="run it again with an output that can be written",
+        )
 
 
 class Terminal:
@@ -113,27 +127,27 @@ class Terminal:
     def say(self, *lines: Text | str) -> None:
         """Print what goes on; nothing with ``-q``."""
         if not self.quiet:
-            self._print(sys.stderr, lines)
+            self._report(lines)
 
     def detail(self, *lines: Text | str) -> None:
         """Print what only ``-v`` asks for."""
         if self.verbosity > 0:
-            self._print(sys.stderr, lines)
+            self._report(lines)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self._print(sys.stderr, [line(("⚠ ", "yellow"), text)])
+        self._report([line(("⚠ ", "yellow"), text)])
 
     def complain(self, *lines: Text | str) -> None:
         """Print an error; never silenced."""
-        self._print(sys.stderr, lines)
+        self._report(lines)
 
     def write_exactly(self, text: str) -> None:
         """Write an answer that a program reads (values, a schema, JSON) unchanged and unmasked to standard output.
 
         The caller answers for what is in it: ``render`` shows given credentials because its output is for helm.
         """
-        _write(sys.stdout, text)
+        _write(sys.stdout, text, exactly=True)
 
     def answer_document(self, document: Mapping[str, Any]) -> None:
         """Print JSON, every text in it masked."""
@@ -146,6 +160,12 @@ class Terminal:
         if masked == text.plain:
             return text
         return line(masked)
+
+    def _report(self, lines: Iterable[Text | str]) -> None:
+        # Nobody may read it any more (a log reader that has gone, a terminal that was closed); a run that is half
+        # through with a cluster must not end for that.
+        with contextlib.suppress(ClosedOutputError, UnwritableOutputError, OSError):
+            self._print(sys.stderr, lines)
 
     def _print(self, stream: TextIO, lines: Iterable[Text | str]) -> None:
         for item in lines:
@@ -169,20 +189,40 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def _write(stream: TextIO, text: str) -> None:
-    encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
-    if not encoding.startswith("utf"):
-        text = ascii_only(text).encode(encoding, "replace").decode(encoding)
+def _write(stream: TextIO | None, text: str, *, exactly: bool = False) -> None:
+    if stream is None:  # Python's way of saying that it was closed from the start
+        raise UnwritableOutputError("it is closed")
     try:
-        stream.write(text)
-        stream.flush()
+        buffer = getattr(stream, "buffer", None)
+        if exactly and buffer is not None:
+            # What a program reads is UTF-8, as helm's and kubectl's output is, whatever the terminal's encoding.
+            stream.flush()
+            buffer.write(text.encode("utf-8", "replace"))
+            buffer.flush()
+        else:
+            stream.write(_encodable(stream, text))
+            stream.flush()
     except BrokenPipeError:
-        _discard(stream)
+        discard(stream)
         raise ClosedOutputError from None
+    except OSError as error:
+        discard(stream)
+        raise UnwritableOutputError(error.strerror or str(error)) from error
 
 
-def _discard(stream: TextIO) -> None:
+def _encodable(stream: TextIO, text: str) -> str:
+    """Return the text as far as the stream's encoding has it; dfmc's own symbols are spelled in ASCII elsewhere."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding, getattr(stream, "errors", None) or "strict")
+    except UnicodeEncodeError:
+        return ascii_only(text).encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def discard(stream: TextIO) -> None:
     """Point the stream at nothing, so that the interpreter's last flush does not complain either."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, stream.fileno())
-    os.close(descriptor)
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, stream.fileno())
+        os.close(descriptor)

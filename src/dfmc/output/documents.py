@@ -92,6 +92,7 @@ def _step_document(step: Step) -> Document:
         "action": step.action.value,
         "needs": list(step.needs),
         "note": step.note,
+        "conditional": step.conditional,
         "changes": [_change_document(change) for change in step.changes],
     }
 

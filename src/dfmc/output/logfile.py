@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import traceback
@@ -21,8 +23,16 @@ KEPT = 50
 
 
 def log_directory() -> Path:
-    """Return ``dfmc/log`` under XDG_STATE_HOME (``~/.local/state``)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    """Return ``dfmc/log`` under XDG_STATE_HOME (``~/.local/state``).
+
+    Raises:
+        OSError: There is no home directory: neither HOME nor an entry of this user in passwd.
+    """
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not base.startswith("/"):  # the XDG specification: relative paths are to be ignored
+        base = os.path.expanduser("~/.local/state")
+    if base.startswith("~"):
+        raise OSError(errno.ENOENT, "there is no home directory", base)
     return Path(base) / "dfmc" / "log"
 
 
@@ -43,6 +53,7 @@ class LogFile:
 
     def __init__(self, file: TextIO | None, path: str, terminal: Terminal) -> None:
         self._file = file
+        self._terminal = terminal
         self._redactor = terminal.redactor
         self.path = path
         self._records = _Records(self)
@@ -52,17 +63,19 @@ class LogFile:
     @classmethod
     def create(cls, command: str, terminal: Terminal) -> LogFile:
         """Make the file for a run of ``command``, mode 0600, and drop the oldest beyond KEPT."""
-        directory = log_directory()
         now = datetime.now(UTC)
-        path = directory / f"{now:%Y%m%dT%H%M%S.%fZ}-{command.replace(' ', '-')}.log"
+        name = f"{now:%Y%m%dT%H%M%S.%fZ}-{command.replace(' ', '-')}.log"
         try:
+            directory = log_directory()
+            path = directory / name
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             _drop_oldest(directory)
         except OSError as error:
-            terminal.warn(f"no log file: {path}: {error.strerror}")
+            terminal.warn(f"no log file: {error.filename}: {error.strerror}")
             return cls(None, "", terminal)
-        log = cls(os.fdopen(descriptor, "w", encoding="utf-8", buffering=1), str(path), terminal)
+        file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+        log = cls(file, str(path), terminal)
         log.write("", f"dfmc {__version__}: {command}")
         return log
 
@@ -72,7 +85,17 @@ class LogFile:
             return
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         masked = self._redactor.mask(clean(text)).replace("\n", "\n    ")
-        self._file.write(f"{stamp} {cluster + ': ' if cluster else ''}{masked}\n")
+        try:
+            self._file.write(f"{stamp} {cluster + ': ' if cluster else ''}{masked}\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        file, self._file = self._file, None
+        self._terminal.warn(f"the log ends here: {self.path}: {error.strerror}")
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
 
     def event(self, event: Event) -> None:
         """Add what happened; an Observer."""
@@ -108,9 +131,10 @@ class LogFile:
         """Close the file."""
         logging.captureWarnings(False)
         logging.getLogger().removeHandler(self._records)
-        if self._file:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file:
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def _drop_oldest(directory: Path) -> None:

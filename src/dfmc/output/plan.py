@@ -62,12 +62,14 @@ def plan_lines(plan: Plan, topology: Topology) -> list[Text]:
 def summary(plan: Plan) -> str:
     """Return the plan's last line."""
     creates = sum(step.action is Action.CREATE for step in plan.steps)
-    updates = sum(step.action is Action.UPDATE for step in plan.steps)
-    if not creates and not updates:
+    updates = sum(step.action is Action.UPDATE and not step.conditional for step in plan.steps)
+    open_ones = sum(step.conditional for step in plan.steps)
+    if not plan.has_changes:
         return "No changes."
     clusters = {step.cluster for step in plan.mutations}
     parts = [f"{creates} to create"] if creates else []
     parts += [f"{updates} to change"] if updates else []
+    parts += [f"{open_ones} to look at again"] if open_ones else []
     return f"{', '.join(parts)} in {len(clusters)} cluster{'' if len(clusters) == 1 else 's'}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -163,6 +164,7 @@ class LiveProgress:
         self._rows: dict[str, _Row] = {}
         self._live: Live | None = None
         self._frame = 0
+        self._is_gone = False
 
     def __call__(self, event: Event) -> None:
         """Take the event into its cluster's line."""
@@ -192,12 +194,22 @@ class LiveProgress:
 
     def close(self) -> None:
         """Take the lines away."""
-        if self._live:
-            self._live.stop()
-            self._live = None
-            self._terminal.is_redrawing = False
+        live, self._live = self._live, None
+        self._terminal.is_redrawing = False
+        if live:
+            with contextlib.suppress(OSError):
+                live.stop()
 
     def _show(self) -> None:
+        if self._is_gone:
+            return
+        try:
+            self._draw()
+        except OSError:  # the terminal was closed; the run goes on and the log has the rest
+            self._is_gone = True
+            self.close()
+
+    def _draw(self) -> None:
         if self._live is None:
             console = self._terminal.console(sys.stderr)
             self._live = Live(

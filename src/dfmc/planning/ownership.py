@@ -46,9 +46,7 @@ def is_ours(record: ClusterRecord, topology: str, uid: str) -> bool:
     return record.bio == record_bio(topology, uid)
 
 
-def release_conflict(
-    cluster: ClusterSpec, release: ReleaseState, topology: str, uid: str | None
-) -> DfmcError | None:
+def release_conflict(cluster: ClusterSpec, release: ReleaseState, topology: str, uid: str | None) -> DfmcError | None:
     """Return why the release may not be touched, or None when it is ours."""
     where = f"release {release.name} in namespace {release.namespace} of context {cluster.context}"
     uninstall = f"helm --kube-context {cluster.context} -n {release.namespace} uninstall {release.name}"

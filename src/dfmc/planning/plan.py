@@ -176,9 +176,13 @@ class _Planner:
         values = render_values(self.topology, cluster, inputs)
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
-        note = _release_note(seen) or ("only if the manager's record has other ids by now" if assumed else "")
-        if not changes and not note:
+        changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
+        note = _release_note(seen)
+        if not changes and not note and not assumed:
             return []
+        if not changes and not note:
+            note = "only if the manager's record has other ids by now"
+            return [Step(Kind.RELEASE, cluster.name, Action.UPDATE, needs, (), values, note, conditional=True)]
         action = Action.CREATE if seen.release is None else Action.UPDATE
         return [Step(Kind.RELEASE, cluster.name, action, needs, changes, values, note)]
 
@@ -205,12 +209,12 @@ class _Planner:
 
     def _record(self, cluster: ClusterSpec) -> list[Step]:
         central = self.topology.manager.cluster
-        needs = (f"manager:{central}",)
+        needs: tuple[str, ...] = (f"manager:{central}",)
         if cluster.name != central and cluster.name.casefold() in DEFAULT_RECORD_NAMES:
             needs += (f"record:{central}",)  # which gives that name up
         if self.observed.manager is None and self.observed.clusters[cluster.name].release and self._manager_was_there:
             note = "the manager does not answer now; what differs is put right when it does"
-            return [Step(Kind.RECORD, cluster.name, Action.UPDATE, needs, note=note)]
+            return [Step(Kind.RECORD, cluster.name, Action.UPDATE, needs, note=note, conditional=True)]
         record = expected_record(self.topology, cluster, self.observed)
         changes = record_changes(self.topology, cluster, record, self.uid)
         if record and not changes:
@@ -257,10 +261,14 @@ class _Planner:
     def _expose(self, name: str) -> list[Step]:
         changes: tuple[FieldChange, ...] = ()
         for wanted in services(self.topology, self.uid or ""):
-            live = self.observed.services.get(wanted["metadata"]["name"])
+            service = wanted["metadata"]["name"]
+            live = self.observed.services.get(service)
             if live and (conflict := object_conflict(name, live, self.topology.metadata.name, self.uid)):
                 raise conflict
-            changes += missing_from(live and live.get("spec"), wanted["spec"], wanted["metadata"]["name"])
+            changes += missing_from(live and live.get("spec"), wanted["spec"], service)
+            if live:
+                annotations = live["metadata"].get("annotations")
+                changes += missing_from(annotations, wanted["metadata"]["annotations"], f"{service}.annotations")
         if not changes:
             return []
         action = Action.UPDATE if self.observed.services else Action.CREATE
@@ -281,7 +289,8 @@ class _Planner:
         final = render_values(
             self.topology, central, values_inputs(self.topology, central, self.observed, first_install=False)
         )
-        changes = value_differences(first, final, self._known)
+        # Both trees hold symbols, so a symbol is compared as itself: what it stands for is the same in both.
+        changes = value_differences(first, final, lambda symbol: symbol)
         if not changes:
             return []
         needs = (f"manager:{central.name}", f"record:{central.name}")

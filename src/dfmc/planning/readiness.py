@@ -54,7 +54,11 @@ def obstacles(
         expected: Components that must have a workload.
     """
     present = {workload.component for workload in workloads}
-    found = [Obstacle(f"component {name}", "NoWorkload", "helm made none") for name in expected if name not in present]
+    found = [
+        Obstacle(f"component {name}", "NoWorkload", "it has been deleted", hopeless=True)
+        for name in expected
+        if name not in present
+    ]
     for workload in workloads:
         if workload.is_ready and workload.desired > 0:
             continue
@@ -68,6 +72,28 @@ def obstacles(
         count = workload.message or f"{workload.ready}/{workload.desired} ready"
         found += blocking or [Obstacle(f"{workload.kind} {workload.name}", "Progressing", count)]
     return tuple(sorted(found, key=lambda obstacle: not obstacle.hopeless))
+
+
+def superseded(workloads: Sequence[WorkloadState], pods: Sequence[PodState]) -> tuple[PodState, ...]:
+    """Return the pods that block the newest settings of their StatefulSet, and that no waiting helps.
+
+    A StatefulSet replaces a pod only once it is ready: one that cannot start with the old settings (an image that does
+    not exist, an address that nobody has) is never replaced by one with the new, right ones
+    (kubernetes/kubernetes#67250; deleting the pod is what its documentation advises). A pod whose containers run is
+    none of these, ready or not: a database may be at work on its files.
+    """
+    wanted = {
+        workload.component: workload.revision for workload in workloads if workload.observed and workload.revision
+    }
+    return tuple(
+        pod
+        for pod in pods
+        if not pod.ready
+        and not pod.terminating
+        and pod.revision
+        and pod.revision != wanted.get(pod.component, pod.revision)
+        and (pod.phase == "Pending" or any(one.reason == "CrashLoopBackOff" for one in pod.containers))
+    )
 
 
 def summary(blocking: Sequence[Obstacle]) -> str:
@@ -88,7 +114,8 @@ def _of_pod(pod: PodState) -> Obstacle:
         return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS)
     waiting = next((container for container in pod.containers if container.init and not container.ready), None)
     if waiting:
-        return Obstacle(subject, "Init", f"in init container {waiting.name}")
+        doing = f", which {waiting.message}" if waiting.message else ""
+        return Obstacle(subject, "Init", f"in init container {waiting.name}{doing}")
     return Obstacle(
         subject, "NotReady", f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
     )

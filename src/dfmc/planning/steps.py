@@ -68,6 +68,7 @@ class Step:
         changes: What differs, for people; empty on CHECK steps.
         values: Chart values with symbols (RELEASE, SCALE only).
         note: Why, where the changes do not say it, e.g. ``recovers a release left pending-install``.
+        conditional: Whether there is anything to do is known only when it runs; until then nothing is known to differ.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Step:
     changes: tuple[FieldChange, ...] = ()
     values: Mapping[str, Any] | None = field(default=None, repr=False)
     note: str = ""
+    conditional: bool = False
 
     @property
     def id(self) -> str:
@@ -121,6 +123,27 @@ class Plan:
     def step(self, step_id: str) -> Step | None:
         """Return the step of that id."""
         return next((step for step in self.steps if step.id == step_id), None)
+
+    def exceeds(self, shown: Plan) -> bool:
+        """Whether it writes what ``shown`` did not say: a step or a field more, whatever the values."""
+        said = {step.id: step for step in shown.mutations}
+        for step in self.mutations:
+            before = said.get(step.id)
+            if step.conditional or (before and before.conditional):
+                continue
+            if before is None or not {change.path for change in step.changes} <= {c.path for c in before.changes}:
+                return True
+        return False
+
+    def without(self, failures: Mapping[str, DfmcError]) -> Plan:
+        """Return the plan for the other clusters; these are failures with the given errors.
+
+        No step of another cluster needs one of a member's, so nothing else falls away.
+        """
+        if not failures:
+            return self
+        steps = tuple(step for step in self.steps if step.cluster not in failures)
+        return replace(self, steps=steps, failures={**self.failures, **failures})
 
     def restricted(self, clusters: Iterable[str]) -> Plan:
         """Return the plan for these clusters alone.

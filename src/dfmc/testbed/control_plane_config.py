@@ -8,6 +8,8 @@ from typing import Any
 from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries.catalogue import KUBERNETES_VERSION
 
+_KWOKCTLS_OWN = ("node-monitor-grace-period", "node-lease-duration-seconds")
+
 CUSTOM_RESOURCES = ("Stage", "PortForward", "ClusterPortForward", "Logs", "ClusterLogs")
 
 
@@ -56,8 +58,16 @@ def kwokctl_configuration(block: AddressBlock, programs: Path, directory: Path) 
                 ("egress-selector-config-file", str(directory / "egress.yaml")),
             ),
             # With leases, controllers idle for a while after every stop and start.
-            _patch("kube-controller-manager", ("leader-elect", "false")),
+            _patch(
+                "kube-controller-manager",
+                ("leader-elect", "false"),
+                # Several times the Stage's heartbeat: without leases it is the only sign of life of a node.
+                ("node-monitor-grace-period", "2h"),
+            ),
             _patch("kube-scheduler", ("leader-elect", "false")),
+            # A kwok that was started again would leave nodes and pods alone until the leases of the killed one
+            # expire, three minutes later.
+            _patch("kwok-controller", ("node-lease-duration-seconds", "0")),
         ],
     }
 
@@ -95,4 +105,6 @@ def audit_policy() -> dict[str, Any]:
 
 
 def _patch(component: str, *arguments: tuple[str, str]) -> dict[str, Any]:
-    return {"name": component, "extraArgs": [{"key": key, "value": value} for key, value in arguments]}
+    # kwokctl adds an argument, or overrides one of its own; asked to override what is not there, it drops it.
+    extra = [{"key": key, "value": value, "override": key in _KWOKCTLS_OWN} for key, value in arguments]
+    return {"name": component, "extraArgs": extra}

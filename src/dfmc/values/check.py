@@ -5,6 +5,7 @@ These rules need the chart's layout, so they are here and not with topology/chec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,8 +13,12 @@ from typing import Any, Literal
 from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.context import host_of
 from dfmc.values.keys import KeyProblem, unknown_keys
-from dfmc.values.layouts import Layout, layout_of, unsupported
+from dfmc.values.layouts import Layout, layout_of, parse_version, unsupported
 from dfmc.values.owned import owned_problems
+
+_HOSTNAMES_SINCE = (2, 1, 33)  # manager/searcher/searcher.go
+_CHART_OF_HOSTNAMES = (1, 1, 38)  # its manager is v2.1.39
+_RELEASE_TAG = re.compile(r"v?\d+\.\d+\.\d+")
 
 FilePath = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
@@ -55,7 +60,23 @@ def check_values(topology: Topology) -> tuple[ValuesProblem, ...]:
     found = list(check_user_values(topology))
     for index, cluster in enumerate(topology.clusters):
         found += _cluster_problems(("clusters", index), cluster, layout, topology.chart.version)
+        if cluster.scopes.hostnames and not _manager_may_know_hostnames(topology):
+            message = (
+                f"the manager of chart {topology.chart.version} ignores this scope: it came with Dragonfly 2.1.33; "
+                "give images.manager.tag of a newer one, or leave it out"
+            )
+            found.append(ValuesProblem(("clusters", index, "scopes", "hostnames"), message, "warning", "DF105"))
     return tuple(found)
+
+
+def _manager_may_know_hostnames(topology: Topology) -> bool:
+    """Tell whether a manager that judges peers by their host names is used, as far as the file says it."""
+    image = topology.central.images.manager
+    if image.digest or (image.tag and not _RELEASE_TAG.fullmatch(image.tag)):
+        return True
+    if image.tag:
+        return parse_version(image.tag.removeprefix("v")) >= _HOSTNAMES_SINCE
+    return parse_version(topology.chart.version) >= _CHART_OF_HOSTNAMES
 
 
 def check_user_values(topology: Topology) -> tuple[ValuesProblem, ...]:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
 from dfmc.clients.kube.forward import PodPort, listening
+from dfmc.clients.kube.manifest import object_names
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
@@ -138,6 +139,25 @@ class DynamicKube:
         """
         return await self._run(self._release, name, namespace)
 
+    async def missing(self, release: ReleaseState) -> Sequence[str]:
+        """Return the objects of the release that are not there any more, as ``Service dragonfly-manager``.
+
+        One list of names per kind. A kind that may not be listed is taken to be complete.
+
+        Raises:
+            RecoveryError: The release's manifest cannot be read.
+        """
+        wanted = object_names(release.manifest)
+        places = dict.fromkeys((one.api_version, one.kind, one.namespace or release.namespace) for one in wanted)
+        lists = await _together(*(self._run(self._names, *place) for place in places))
+        there = dict(zip(places, lists, strict=True))
+        missing = []
+        for one in wanted:
+            names = there[one.api_version, one.kind, one.namespace or release.namespace]
+            if names is not None and one.name not in names:
+                missing.append(str(one))
+        return missing
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
 
@@ -254,6 +274,17 @@ class DynamicKube:
             f"the records of release {name} in namespace {namespace} change while they are read",
             next_step="let the other helm finish, then try again",
         )
+
+    def _names(self, api_version: str, kind: str, namespace: str) -> frozenset[str] | None:
+        resource = self._calls.find(api_version, kind)
+        if resource is None:
+            return frozenset()
+        place = namespace if resource.namespaced else None
+        try:
+            found = self._calls.list(resource, place, labels=MANAGED_BY_HELM, accept=METADATA_ONLY)
+        except ForbiddenError:
+            return None
+        return frozenset(str(one["metadata"]["name"]) for one in found)
 
     def _unlock(self, name: str, namespace: str, revision: int) -> bool:
         secret = self._calls.get(resources.SECRET, release.secret_name(name, revision), namespace)

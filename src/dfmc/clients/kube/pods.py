@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from dfmc.clients.kube.refusals import shortened
 from dfmc.clients.kube.workloads import component_of, time_of_event
 from dfmc.state import ContainerState, PodState
 
+# The chart's init containers: `until nslookup HOST && nc -vz HOST PORT; do …`.
+_WAITS = re.compile(r"\bnc -vz (\S+) (\d+)")
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -57,10 +60,11 @@ def pod_state(pod: Mapping[str, Any], component: str) -> PodState:
         ready=is_ready and not terminating,
         ip=str(status.get("podIP") or ""),
         node=str(spec.get("nodeName") or ""),
-        containers=tuple(_containers(status)),
+        containers=tuple(_containers(status, _awaited(spec))),
         reason=reason,
         message=message,
         terminating=terminating,
+        revision=str((pod["metadata"].get("labels") or {}).get("controller-revision-hash") or ""),
     )
 
 
@@ -73,12 +77,25 @@ def _pod_reason(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str,
     return "", ""
 
 
-def _containers(status: Mapping[str, Any]) -> Iterable[ContainerState]:
+def _awaited(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by the name of an init container that waits for a port as the chart's do, which one: host:port."""
+    found: dict[str, str] = {}
+    for container in spec.get("initContainers") or ():
+        words = [*(container.get("command") or ()), *(container.get("args") or ())]
+        if match := _WAITS.search(" ".join(map(str, words))):
+            found[str(container["name"])] = f"{match[1]}:{match[2]}"
+    return found
+
+
+def _containers(status: Mapping[str, Any], awaited: Mapping[str, str]) -> Iterable[ContainerState]:
     for key, is_init in (("initContainerStatuses", True), ("containerStatuses", False)):
         for container in status.get(key) or ():
+            name = str(container["name"])
             reason, message = _container_reason(container)
+            if is_init and name in awaited and not (container.get("ready") or reason or message):
+                message = f"waits for {awaited[name]}"
             yield ContainerState(
-                name=str(container["name"]),
+                name=name,
                 ready=bool(container.get("ready")),
                 init=is_init,
                 restarts=int(container.get("restartCount") or 0),

@@ -75,6 +75,7 @@ def workload_state(workload: Mapping[str, Any], release: str) -> WorkloadState:
         ready=max(0, ready - max(0, current - updated)),
         observed=_count(status, "observedGeneration") >= max(generation, 1),
         message=_replica_failure(status),
+        revision=str(status.get("updateRevision") or "") if _replaces_its_pods_in_order(spec, kind) else "",
     )
 
 
@@ -123,6 +124,16 @@ def _left_old_on_purpose(spec: Mapping[str, Any], kind: str, desired: int, updat
         return True
     partition = _count(strategy.get("rollingUpdate") or {}, "partition") if kind == "StatefulSet" else 0
     return partition > 0 and updated >= desired - partition
+
+
+def _replaces_its_pods_in_order(spec: Mapping[str, Any], kind: str) -> bool:
+    """True for a StatefulSet with Kubernetes' default policies, which all of the chart's have."""
+    strategy = spec.get("updateStrategy") or {}
+    in_order = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    is_rolling = strategy.get("type", "RollingUpdate") == "RollingUpdate"
+    return (
+        kind == "StatefulSet" and in_order and is_rolling and not (strategy.get("rollingUpdate") or {}).get("partition")
+    )
 
 
 def _count(source: Mapping[str, Any], key: str) -> int:

@@ -1,0 +1,57 @@
+"""Which objects a release consists of, from the manifest that helm keeps with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from dfmc.clients.safe_yaml import load_yaml
+from dfmc.errors import RecoveryError
+
+# Content of a block scalar is always indented, so nothing else stands at the beginning of a line.
+_SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ObjectName:
+    """One object of a manifest; ``namespace`` is empty where the manifest leaves it to the release."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def object_names(manifest: str) -> tuple[ObjectName, ...]:
+    """Return the objects of a release's manifest, in its order.
+
+    Raises:
+        RecoveryError: It is no YAML.
+    """
+    found = []
+    for text in _SEPARATOR.split(manifest):
+        try:
+            document = load_yaml(text.encode())
+        except yaml.YAMLError as error:
+            # The error's own text may quote the manifest, which holds passwords.
+            raise RecoveryError(
+                "the manifest in the release's record is not YAML",
+                why=type(error).__name__,
+                next_step="see `helm get manifest` of the release",
+            ) from None
+        if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
+            meta = document["metadata"]
+            found.append(
+                ObjectName(
+                    str(document.get("apiVersion")),
+                    str(document.get("kind")),
+                    str(meta.get("namespace") or ""),
+                    str(meta.get("name")),
+                )
+            )
+    return tuple(found)

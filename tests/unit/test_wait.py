@@ -1,0 +1,63 @@
+"""Waiting for a release whose StatefulSets would wait for ever for a pod that cannot start."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from dfmc.engine.wait import until_ready
+from dfmc.planning.readiness import superseded
+from dfmc.state import ContainerState, PodState, WorkloadState
+from fakes import FakeKube
+from topologies import topology
+
+B = topology().cluster("b")
+ROLLING = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 0, 0, observed=True, revision="new")
+STUCK = PodState("dragonfly-scheduler-0", "scheduler", "Pending", False, "", "", revision="old")
+CRASHING = replace(STUCK, phase="Running", containers=(ContainerState("x", False, False, 3, "CrashLoopBackOff"),))
+
+
+class StatefulSetController(FakeKube):
+    """Replaces a pod that is deleted by one of the new revision, and no other."""
+
+    def __init__(self, pod: PodState) -> None:
+        super().__init__()
+        self.pod = pod
+
+    async def workloads(self, release: str, namespace: str) -> Sequence[WorkloadState]:
+        done = 1 if self.pod.ready else 0
+        return [replace(ROLLING, updated=done, ready=done)]
+
+    async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
+        return [self.pod]
+
+    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+        assert (kind, name, namespace) == ("Pod", self.pod.name, B.namespace)
+        self.pod = replace(self.pod, phase="Running", ready=True, revision="new")
+        return await super().delete(api_version, kind, name, namespace)
+
+
+@pytest.mark.parametrize("pod", [STUCK, CRASHING], ids=["never started", "crashing"])
+def test_a_pod_that_cannot_start_with_old_settings_makes_room_for_the_new_ones(pod: PodState) -> None:
+    kube, said = StatefulSetController(pod), list[str]()
+    assert asyncio.run(until_ready(kube, B, ("scheduler",), timeout=5, say=said.append)) == 1
+    assert kube.mutations == ["delete Pod dragonfly-scheduler-0"]
+    assert said[0].startswith("replacing Pod dragonfly-scheduler-0")
+
+
+@pytest.mark.parametrize(
+    ("workload", "pod"),
+    [
+        (ROLLING, replace(STUCK, revision="new")),
+        (ROLLING, replace(STUCK, terminating=True)),
+        (ROLLING, replace(STUCK, phase="Running")),  # starting: a database may be creating its files
+        (ROLLING, replace(STUCK, phase="Running", ready=True)),
+        (ROLLING, replace(STUCK, component="manager")),
+        (replace(ROLLING, observed=False), STUCK),  # the revision may be an older one
+        (replace(ROLLING, revision=""), STUCK),  # whoever chose OnDelete or a partition replaces the pods himself
+    ],
+)
+def test_other_pods_are_left_to_their_controller(workload: WorkloadState, pod: PodState) -> None:
+    assert superseded([ROLLING], [STUCK]) == (STUCK,)
+    assert superseded([workload], [pod]) == ()
