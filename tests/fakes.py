@@ -77,7 +77,9 @@ class FakeKube:
             return None
         return self._stored(obj)
 
-    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
+    async def delete(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
+    ) -> bool:
         self._enter("delete", kind, name)
         return self.objects.pop((kind, namespace, name), None) is not None
 

@@ -54,7 +54,11 @@ class ClusterRecord:
 
 @dataclass(frozen=True)
 class SchedulerRecord:
-    """A row of the manager's /schedulers."""
+    """A row of the manager's /schedulers.
+
+    Attributes:
+        last_keep_alive: Seconds since 1970 by the manager's clock; None before Dragonfly 2.3.1, which does not say.
+    """
 
     id: int
     host_name: str
@@ -65,6 +69,7 @@ class SchedulerRecord:
     features: tuple[str, ...] = ()
     idc: str = ""
     location: str = ""
+    last_keep_alive: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class PodState:
     message: str = ""
     terminating: bool = False
     revision: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True)

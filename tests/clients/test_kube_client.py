@@ -64,6 +64,19 @@ def test_deleting_what_is_there_is_true(api: FakeApi) -> None:
     assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a")) is True
 
 
+def test_only_the_object_with_that_uid_is_deleted(api: FakeApi) -> None:
+    """A StatefulSet's new pod has the name of the old one."""
+    bodies = []
+
+    def refuse(request: Request) -> Response:
+        bodies.append(request.get_json())
+        return Response(json.dumps({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409}), 409)
+
+    api.server.expect_request(f"{SECRETS}/s", method="DELETE").respond_with_handler(refuse)
+    assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a", uid="u-1")) is False
+    assert [body["preconditions"] for body in bodies] == [{"uid": "u-1"}]
+
+
 def test_a_long_list_is_read_page_by_page(api: FakeApi) -> None:
     def page(request: Request) -> Response:
         assert request.args["labelSelector"] == "app=dragonfly,component=manager"

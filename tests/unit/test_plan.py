@@ -11,7 +11,8 @@ from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError,
 from dfmc.output.plan import summary
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import record_bio, release_labels
-from dfmc.planning.plan import ChartIdentity, make_plan, scopes_record, values_inputs
+from dfmc.planning.plan import ChartIdentity, make_plan, values_inputs
+from dfmc.planning.records import scopes_record
 from dfmc.planning.steps import Action, Plan
 from dfmc.state import (
     ClusterRecord,
@@ -309,6 +310,16 @@ def test_three_managers_come_after_the_first_has_answered() -> None:
     assert "manager:a" in scale.needs
     assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
     assert "scale:a" not in ids(plan(file, finished(file)))
+
+
+def test_a_chart_that_the_release_cannot_become_stops_the_cluster_before_helm_is_asked() -> None:
+    world = finished(GUIDE)
+    member = world.clusters["b"].release
+    assert member is not None
+    older = changed(world, "b", release=replace(member, chart_version="1.1.1"))
+    made = plan(GUIDE, older)
+    assert "cannot be changed to 1.7.4" in made.failures["b"].what
+    assert not made.of("b")
 
 
 def test_a_known_password_is_no_reason_to_scale() -> None:

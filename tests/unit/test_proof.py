@@ -1,3 +1,8 @@
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
 from dfmc.planning.proof import scheduler_findings, workload_findings
 from dfmc.state import ObservedCluster, PodState, Registration, SchedulerRecord, WorkloadState
 from topologies import topology
@@ -10,9 +15,14 @@ def pod(name: str = "dragonfly-scheduler-0", ip: str = "10.1.0.5", component: st
 
 
 def row(
-    name: str = "dragonfly-scheduler-0", ip: str = "10.1.0.5", state: str = "active", cluster: int = 2
+    name: str = "dragonfly-scheduler-0",
+    ip: str = "10.1.0.5",
+    state: str = "active",
+    cluster: int = 2,
+    spoke: float | None = None,
 ) -> SchedulerRecord:
-    return SchedulerRecord(1, name, ip, 8002, "active" if state == "active" else "inactive", cluster)
+    known: Literal["active", "inactive"] = "active" if state == "active" else "inactive"
+    return SchedulerRecord(1, name, ip, 8002, known, cluster, last_keep_alive=spoke)
 
 
 def texts(pods: list[PodState], rows: list[SchedulerRecord]) -> list[str]:
@@ -44,6 +54,13 @@ def test_a_foreign_scheduler_active_under_its_id_is_found() -> None:
 
 def test_a_stale_row_of_a_replaced_pod_does_not_count() -> None:
     assert texts([pod(ip="10.1.0.6")], [row(ip="10.1.0.6"), row(ip="10.1.0.5", state="inactive")]) == []
+
+
+@pytest.mark.parametrize("silent", [row(ip="10.1.0.4", spoke=1000.0), row("dragonfly-scheduler-1", spoke=1000.0)])
+def test_a_row_that_went_silent_with_its_manager_does_not_count(silent: SchedulerRecord) -> None:
+    elsewhere = row("dragonfly-scheduler-0", "10.9.0.1", cluster=1, spoke=1059.0)
+    assert len(texts([pod()], [row(spoke=1055.0), silent, elsewhere])) == 1
+    assert texts([pod()], [row(spoke=1059.0), silent, replace(elsewhere, last_keep_alive=1060.0)]) == []
 
 
 def test_the_same_pod_name_and_address_in_another_kubernetes_cluster_is_not_confused() -> None:

@@ -14,7 +14,7 @@ from topologies import topology
 
 B = topology().cluster("b")
 ROLLING = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 0, 0, observed=True, revision="new")
-STUCK = PodState("dragonfly-scheduler-0", "scheduler", "Pending", False, "", "", revision="old")
+STUCK = PodState("dragonfly-scheduler-0", "scheduler", "Pending", False, "", "", revision="old", uid="uid-1")
 CRASHING = replace(STUCK, phase="Running", containers=(ContainerState("x", False, False, 3, "CrashLoopBackOff"),))
 
 
@@ -32,10 +32,12 @@ class StatefulSetController(FakeKube):
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return [self.pod]
 
-    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
-        assert (kind, name, namespace) == ("Pod", self.pod.name, B.namespace)
+    async def delete(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
+    ) -> bool:
+        assert (kind, name, namespace, uid) == ("Pod", self.pod.name, B.namespace, "uid-1")
         self.pod = replace(self.pod, phase="Running", ready=True, revision="new")
-        return await super().delete(api_version, kind, name, namespace)
+        return await super().delete(api_version, kind, name, namespace, uid=uid)
 
 
 @pytest.mark.parametrize("pod", [STUCK, CRASHING], ids=["never started", "crashing"])

@@ -12,7 +12,7 @@ from dfmc.engine.credentials import read_environment, read_file
 from dfmc.errors import PreflightError, UsageError
 from dfmc.planning.credentials import PUBLIC_DEFAULTS, CredentialNeed, check_given, needed_credentials
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
-from dfmc.planning.plan import DEFAULT_RECORD_ID, pending_registration
+from dfmc.planning.records import DEFAULT_RECORD_ID, pending_registration
 from dfmc.redaction import Redactor
 from dfmc.state import Registration
 from dfmc.symbols import Pending, Symbol, resolve

@@ -5,6 +5,7 @@ Sources: manager/types/*.go and manager/models/*.go of Dragonfly 2.1.66 and 2.5.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from dfmc.errors import DfmcError
@@ -72,6 +73,7 @@ def scheduler_record(row: object) -> SchedulerRecord:
         features=_texts(fields, "features", "scheduler"),
         idc=_text(fields, "idc", "scheduler"),
         location=_text(fields, "location", "scheduler"),
+        last_keep_alive=_time(fields, "last_keep_alive_at", "scheduler"),
     )
 
 
@@ -109,6 +111,17 @@ def _text(fields: dict[str, Any], name: str, what: str) -> str:
     if not isinstance(value, str):
         raise _unexpected(f"{name} of a {what} is no text")
     return value
+
+
+def _time(fields: dict[str, Any], name: str, what: str) -> float | None:
+    """Return seconds since 1970; None for a time that is absent, or Go's zero time, which says nothing."""
+    text = _text(fields, name, what)
+    if not text or text.startswith("0001-"):
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise _unexpected(f"{name} of a {what} is no time") from error
 
 
 def _texts(fields: dict[str, Any], name: str, what: str) -> tuple[str, ...]:

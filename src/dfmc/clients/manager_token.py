@@ -2,8 +2,9 @@
 
 The manager refuses a second sign-in within seconds of another one, to the right password (its cache, v2.2.0 to
 v2.5.1), so every command that follows another would wait. The key is in the credentials' Secret anyway, and whoever
-may read that is root already. The claims are those of the manager's own tokens (manager/middlewares/jwt.go); seen to
-be taken by v2.5.1. A manager that does not take them costs one request, and is signed in to as usual.
+may read that is root already. The claims are those of the manager's own tokens (manager/middlewares/jwt.go, the same
+file from v2.1.0 to v2.5.1); seen to be taken by v2.1.0, v2.3.1 and v2.5.1. A manager that does not take them costs one
+request, and is signed in to as usual.
 """
 
 from __future__ import annotations

@@ -150,8 +150,10 @@ class KubeClient(Protocol):
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
         ...
 
-    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
-        """Delete; False when it was not there."""
+    async def delete(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
+    ) -> bool:
+        """Delete; False when it was not there, or another one of that name where a uid is given."""
         ...
 
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:

@@ -25,16 +25,10 @@ from dfmc.planning.credentials import (
 )
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import record_bio, record_conflict, release_conflict, release_labels
-from dfmc.planning.plan import (
-    DEFAULT_RECORD_ID,
-    ChartIdentity,
-    expected_record,
-    record_changes,
-    release_changes,
-    scopes_record,
-)
+from dfmc.planning.plan import ChartIdentity, release_changes
 from dfmc.planning.proof import ProofFinding, prove
 from dfmc.planning.readiness import Obstacle, summary
+from dfmc.planning.records import DEFAULT_RECORD_ID, expected_record, record_changes, scopes_record
 from dfmc.planning.steps import Kind, Step
 from dfmc.state import ClusterRecord, Observed, ReleaseState, StoredCredentials
 from dfmc.symbols import Pending, SecretRef, Symbol, resolve
@@ -341,7 +335,7 @@ class Actions:
             await asyncio.sleep(_PROOF_POLL_SECONDS)
 
     async def _observe_for_proof(self, cluster: ClusterSpec) -> Observed:
-        seen = await observe_cluster(self.session, cluster, deep=True)
+        seen = await observe_cluster(self.session, cluster, deep=True, drift=False)
         if seen.error:
             raise seen.error
         central = self.topology.central

@@ -21,6 +21,11 @@ from dfmc.topology.model import Topology
 T = TypeVar("T")
 PORT_FORWARD = "port-forward"
 _RECONNECTS = 3
+# A client repeats a request for 35 s when nobody answers: right for a manager that restarts, wrong for a pod that is
+# gone for good, as after every change of the manager's settings.
+_POD_CHECK_SECONDS = 3.0
+_NO_POD_SECONDS = 35.0
+_NO_POD_POLL_SECONDS = 1.0
 
 
 class ManagerAccess:
@@ -32,6 +37,7 @@ class ManagerAccess:
         self._make_client = make_client
         self._stack = AsyncExitStack()
         self._client: ManagerClient | None = None
+        self._pod = ""
         self._passwords: tuple[str, ...] = ()
         self._jwt_key = ""
         self._lock = asyncio.Lock()
@@ -57,6 +63,7 @@ class ManagerAccess:
                 namespace = self._topology.central.namespace
                 forward = self._kube.port_forward(namespace, pod, REST_PORT)
                 port = await self._stack.enter_async_context(forward)
+                self._pod = pod
                 url = f"http://127.0.0.1:{port}"
             self._client = self._make_client(url)
         return self._client
@@ -92,7 +99,7 @@ class ManagerAccess:
         for attempt in range(_RECONNECTS + 1):
             client = await self.open()
             try:
-                return await use(client)
+                return await self._while_its_pod_is_there(use(client))
             except UnreachableError:
                 if attempt == _RECONNECTS:
                     raise
@@ -122,13 +129,47 @@ class ManagerAccess:
             if self._client is not broken:
                 return  # somebody else was faster
             await self.close()
-            client = await self.open()
+            client = await self._open_when_ready()
             if self._passwords:
                 await self._become_root(client, self._passwords, self._jwt_key)
 
+    async def _open_when_ready(self) -> ManagerClient:
+        """Open as soon as there is a manager pod that is ready: the last one may have gone before the next one came."""
+        deadline = time.monotonic() + _NO_POD_SECONDS
+        while True:
+            try:
+                return await self.open()
+            except NotReadyError:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_NO_POD_POLL_SECONDS)
+
+    async def _while_its_pod_is_there(self, work: Awaitable[T]) -> T:
+        """Return what the work returns, and give it up once the pod that the port-forward leads to is gone."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=_POD_CHECK_SECONDS))[0]:
+                if self._pod and not await self._is_there(self._pod):
+                    raise UnreachableError(
+                        "the manager's pod is gone", where=self._topology.central.name, why=f"{self._pod} was replaced"
+                    )
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _is_there(self, name: str) -> bool:
+        central = self._topology.central
+        try:
+            pods = await self._kube.pods(central.release, central.namespace)
+        except UnreachableError:  # it is the API server that is away; whoever waits for the manager says so
+            return True
+        return any(pod.name == name and not pod.terminating for pod in pods)
+
     async def close(self) -> None:
         """Give back the connection and the port-forward."""
-        client, self._client = self._client, None
+        client, self._client, self._pod = self._client, None, ""
         if client is not None:
             await client.close()
         stack, self._stack = self._stack, AsyncExitStack()

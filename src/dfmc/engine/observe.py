@@ -52,8 +52,15 @@ async def observe(session: Session, *, deep: bool = False, only: Iterable[str] =
     return await observe_manager(session, observed)
 
 
-async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool) -> ObservedCluster:
-    """Return one entry's state; what keeps it from being read is in ``error``."""
+async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool, drift: bool = True) -> ObservedCluster:
+    """Return one entry's state; what keeps it from being read is in ``error``.
+
+    Args:
+        session: The run.
+        cluster: The entry.
+        deep: Also pods, workloads and ConfigMaps.
+        drift: Also which objects of the release are gone.
+    """
     kube = session.kube_of(cluster)
     seen = ObservedCluster(cluster.name)
     try:
@@ -65,7 +72,7 @@ async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool)
                 return seen
             release = await kube.release(cluster.release, cluster.namespace)
             seen = replace(seen, release=release)
-            if release and release.status == "deployed":
+            if drift and release and release.status == "deployed":
                 seen = replace(seen, missing=tuple(await kube.missing(release)))
             if deep and release:
                 seen = await with_objects(kube, cluster, seen)

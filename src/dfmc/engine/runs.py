@@ -19,8 +19,9 @@ from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpRe
 from dfmc.engine.session import Session
 from dfmc.errors import ConflictError, DfmcError, UnreachableError, UsageError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
-from dfmc.planning.plan import ChartIdentity, expected_record, make_plan
-from dfmc.planning.proof import ProofFinding, prove, workload_findings
+from dfmc.planning.plan import ChartIdentity, make_plan
+from dfmc.planning.proof import ProofFinding, active_rows, prove, workload_findings
+from dfmc.planning.records import expected_record
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
@@ -115,13 +116,15 @@ async def status(session: Session) -> StatusReport:
     for cluster in _selected(session):
         seen = observed.clusters[cluster.name]
         error = failures.get(cluster.name) or seen.error
-        installed = seen.release is not None and error is None
         findings: tuple[ProofFinding, ...] = ()
-        if installed:
-            findings = (
-                *prove(session.topology, cluster, observed),
-                *workload_findings(session.topology, cluster, seen),
-            )
+        if seen.release is not None and error is None:
+            try:
+                findings = (
+                    *prove(session.topology, cluster, observed),
+                    *workload_findings(session.topology, cluster, seen),
+                )
+            except DfmcError as raised:  # where the central cluster cannot be planned for, no plan has found it
+                error = raised
         report = _cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
         reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
     return StatusReport(session.topology.metadata.name, tuple(reports), _foreign(session, observed))
@@ -240,11 +243,7 @@ def _cluster_report(
     pods = [pod for pod in seen.pods if not pod.terminating]
     schedulers = [pod for pod in pods if pod.component == "scheduler"]
     rows = observed.manager.schedulers if observed.manager and record else ()
-    active = [
-        row
-        for row in rows
-        if record and row.scheduler_cluster_id == record.scheduler_cluster_id and row.state == "active"
-    ]
+    active = active_rows(record.registration, pods, rows) if record else ()
     release = seen.release
     return ClusterReport(
         name=cluster.name,

@@ -107,5 +107,5 @@ async def _look(
     stuck = superseded(workloads, pods)
     for pod in stuck:
         say(f"replacing Pod {pod.name}: it cannot start, and its StatefulSet waits for it with the new settings")
-        await kube.delete("v1", "Pod", pod.name, cluster.namespace)
+        await kube.delete("v1", "Pod", pod.name, cluster.namespace, uid=pod.uid)  # its successor has the same name
     return obstacles(workloads, pods, expected), len(stuck)

@@ -19,6 +19,7 @@ from dfmc.planning.steps import Kind
 
 HEARTBEAT_SECONDS = 30.0
 _LONGEST_CAUSE = 140
+_ROWS_DRAWN_AT_ONCE = 20
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 Clock = Callable[[], float]
@@ -184,7 +185,9 @@ class LiveProgress:
                 if event.state == "failed" and row.failed is None:
                     row.failed = event
                     self._terminal.say(_ended(event))
-        self._show()
+        # Events of a thousand clusters come faster than anybody reads; the next tick draws what they left.
+        if len(self._rows) <= _ROWS_DRAWN_AT_ONCE or self._live is None:
+            self._show()
 
     def tick(self) -> None:
         """Turn the spinner and the seconds."""

@@ -17,23 +17,26 @@ from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
 from dfmc.planning.ownership import (
     CHART_LABEL,
     object_conflict,
-    record_bio,
     record_conflict,
     release_conflict,
     release_labels,
     stored_conflict,
 )
+from dfmc.planning.records import (
+    DEFAULT_RECORD_ID,
+    DEFAULT_RECORD_NAMES,
+    expected_record,
+    pending_registration,
+    record_changes,
+)
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
+from dfmc.planning.upgrades import upgrade_refusal
 from dfmc.redaction import MASK
-from dfmc.state import ClusterRecord, Observed, ObservedCluster, Registration, ReleaseState, ScopesRecord
+from dfmc.state import Observed, ObservedCluster, Registration, ReleaseState
 from dfmc.symbols import Pending, SecretRef, Symbol, symbols_in
-from dfmc.topology.model import ClusterSpec, Scopes, Topology
+from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.inputs import ValuesInputs
 from dfmc.values.render import render_values
-
-DEFAULT_RECORD_ID = 1
-# What the manager calls that record itself (2.1.1 and later; before), compared without regard to case.
-DEFAULT_RECORD_NAMES = frozenset({"cluster-1", "scheduler-cluster-1"})
 
 
 @dataclass(frozen=True)
@@ -42,32 +45,6 @@ class ChartIdentity:
 
     version: str
     sha256: str
-
-
-def scopes_record(scopes: Scopes) -> ScopesRecord:
-    """Return the scopes of an entry in the form of a record."""
-    return ScopesRecord(scopes.idc or "", scopes.location or "", scopes.cidrs, scopes.hostnames)
-
-
-def pending_registration(cluster: str) -> Registration:
-    """Return the ids that the step ``record:<cluster>`` will bring."""
-    return Registration(
-        Pending(f"record:{cluster}/scheduler_cluster_id"), Pending(f"record:{cluster}/seed_peer_cluster_id")
-    )
-
-
-def expected_record(topology: Topology, cluster: ClusterSpec, observed: Observed) -> ClusterRecord | None:
-    """Return the record that stands for the entry: the default one for the central cluster, by name for members.
-
-    The manager makes record 1 itself, under a name of its own, and it belongs to the cluster it runs in.
-    """
-    if observed.manager is None:
-        return None
-    if cluster.name == topology.manager.cluster:
-        return next((r for r in observed.manager.records if r.id == DEFAULT_RECORD_ID), None)
-    # A member may be called as the manager calls record 1; that one belongs to the central cluster all the same.
-    found = observed.manager.record(cluster.name)
-    return None if found and found.id == DEFAULT_RECORD_ID else found
 
 
 def values_inputs(topology: Topology, cluster: ClusterSpec, observed: Observed, *, first_install: bool) -> ValuesInputs:
@@ -153,6 +130,8 @@ class _Planner:
         name = self.topology.metadata.name
         if seen.release and (conflict := release_conflict(cluster, seen.release, name, self.uid)):
             return conflict
+        if seen.release and (refusal := upgrade_refusal(cluster, seen.release, self.chart.version)):
+            return refusal
         record = expected_record(self.topology, cluster, self.observed)
         if cluster.name != self.topology.manager.cluster and record:
             return record_conflict(cluster.name, record, name, self.uid)
@@ -339,26 +318,3 @@ def _release_note(seen: ObservedCluster) -> str:
     if release.is_pending:
         return f"recovers revision {release.revision}, left {release.status} by an interrupted run"
     return f"revision {release.revision} is {release.status}"
-
-
-def record_changes(
-    topology: Topology, cluster: ClusterSpec, record: ClusterRecord | None, uid: str | None
-) -> tuple[FieldChange, ...]:
-    """Return what differs between a record and the entry it stands for."""
-    scopes = scopes_record(cluster.scopes)
-    if record is None:
-        # The manager makes record 1 itself; what it will say is known only to a manager that answers.
-        is_central = cluster.name == topology.manager.cluster
-        first = f"record {DEFAULT_RECORD_ID} (the manager's own)" if is_central else None
-        changes = [FieldChange("record", first, cluster.name)]
-        changes += [FieldChange(f"scopes.{key}", None, value) for key, value in vars(scopes).items() if value]
-        return tuple(changes)
-    changes = []
-    if record.name != cluster.name:
-        changes.append(FieldChange("record.name", record.name, cluster.name))
-    if uid is None or record.bio != record_bio(topology.metadata.name, uid):
-        changes.append(FieldChange("record.bio", record.bio or None, "dfmc's mark"))
-    for key, value in vars(scopes).items():
-        if getattr(record.scopes, key) != value:
-            changes.append(FieldChange(f"scopes.{key}", getattr(record.scopes, key) or None, value or None))
-    return tuple(changes)

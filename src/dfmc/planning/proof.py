@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dfmc.planning.plan import expected_record, values_inputs
+from dfmc.planning.plan import values_inputs
 from dfmc.planning.readiness import obstacles, summary
+from dfmc.planning.records import expected_record
 from dfmc.state import Observed, ObservedCluster, PodState, Registration, SchedulerRecord
 from dfmc.symbols import SecretRef, Symbol
 from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.context import role_of
 from dfmc.values.layouts import layout_of
 from dfmc.values.wiring import check_wiring, expected_components, expected_wiring
+
+_SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,30 @@ def _wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observe
     )
 
 
+def active_rows(
+    registration: Registration, pods: Sequence[PodState], rows: Sequence[SchedulerRecord]
+) -> tuple[SchedulerRecord, ...]:
+    """Return the active rows of a cluster, without those that are of no pod and have been silent for a minute.
+
+    A scheduler says every few seconds that it is there, and the manager makes its row inactive when that stream
+    breaks. One whose stream ended together with the manager itself stays active until an hourly clean-up
+    (manager/gc/scheduler.go). Compared with the newest word of any scheduler: the manager's clock is not ours.
+    """
+    newest = max((row.last_keep_alive for row in rows if row.last_keep_alive is not None), default=0.0)
+    own = {(pod.name, pod.ip) for pod in pods}
+    return tuple(
+        row
+        for row in rows
+        if row.scheduler_cluster_id == registration.scheduler_cluster_id
+        and row.state == "active"
+        and (
+            (row.host_name, row.ip) in own
+            or row.last_keep_alive is None
+            or newest - row.last_keep_alive < _SILENCE_SECONDS
+        )
+    )
+
+
 def scheduler_findings(
     cluster: str, registration: Registration, pods: Sequence[PodState], rows: Sequence[SchedulerRecord]
 ) -> tuple[ProofFinding, ...]:
@@ -102,7 +129,7 @@ def scheduler_findings(
     wanted_id = registration.scheduler_cluster_id
     own = {(pod.name, pod.ip): pod for pod in pods if pod.component == "scheduler" and not pod.terminating}
     here = [row for row in rows if row.scheduler_cluster_id == wanted_id]
-    active = {(row.host_name, row.ip) for row in here if row.state == "active"}
+    active = {(row.host_name, row.ip) for row in active_rows(registration, pods, rows)}
     findings = []
     for name, ip in sorted(own.keys() - active):
         state = next((row.state for row in here if (row.host_name, row.ip) == (name, ip)), None)

@@ -20,6 +20,7 @@ from dfmc.topology.model import (
     REFERENCE_PATTERN,
     SHA256_PATTERN,
     VERSION_PATTERN,
+    SecretSource,
     Topology,
 )
 from dfmc.topology.nodes import Node, Path, ScalarNode, SequenceNode, child, find, shorten
@@ -115,6 +116,8 @@ def _unknown(detail: ErrorDetails, path: Path, node: Node | None) -> str:
 
 
 def _text(detail: ErrorDetails, path: Path, node: Node | None) -> str:
+    if _model_at(path[:-1]) is SecretSource:
+        return "must be text"  # what stands there may be the password itself
     if isinstance(node, ScalarNode) and node.text:
         return f"must be text, but unquoted this is {describe(node.value)}: quote it: {quoted(node.text)}"
     return f"must be text, not {_described(node)}"
@@ -122,6 +125,8 @@ def _text(detail: ErrorDetails, path: Path, node: Node | None) -> str:
 
 def _pattern(detail: ErrorDetails, path: Path, node: Node | None) -> str:
     words = _PATTERN_WORDS.get(detail["ctx"]["pattern"], "has the wrong form")
+    if detail["ctx"]["pattern"] == REFERENCE_PATTERN:
+        return words  # what stands there may be the password itself
     return f"{words}, not {_described(node)}"
 
 
@@ -143,6 +148,8 @@ def _choice(detail: ErrorDetails, path: Path, node: Node | None) -> str:
 
 
 def _mapping(detail: ErrorDetails, path: Path, node: Node | None) -> str:
+    if _model_at(path) is SecretSource:
+        return "must say where it comes from, such as {env: NAME}: the file itself never holds a credential"
     return f"must be a mapping (key: value), not {_described(node)}"
 
 

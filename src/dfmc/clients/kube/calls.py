@@ -114,10 +114,12 @@ class Calls:
         call = self._write("PATCH", "patch", {**obj, "metadata": metadata}, query, content_type=_APPLY)
         return self._transport.send(call).json()
 
-    def delete(self, resource: Resource, name: str, namespace: str | None = None) -> bool:
-        """Delete an object, what it owns in the background; False when it was not there."""
-        call = Call("DELETE", _path(resource, namespace, name), "delete", resource, name, _scope(resource, namespace))
-        return self._transport.send(call, expected={404}).status != 404
+    def delete(self, resource: Resource, name: str, namespace: str | None = None, *, uid: str = "") -> bool:
+        """Delete an object, what it owns in the background; False when it, or the one with that uid, is not there."""
+        path, scope = _path(resource, namespace, name), _scope(resource, namespace)
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
+        call = Call("DELETE", path, "delete", resource, name, scope, body=options)
+        return self._transport.send(call, expected={404, 409} if uid else {404}).status not in (404, 409)
 
     def _write(
         self,

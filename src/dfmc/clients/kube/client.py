@@ -115,12 +115,14 @@ class DynamicKube:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
         return await self._run(self._calls.replace, obj)
 
-    async def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
-        """Delete, what the object owns in the background; False when it was not there."""
+    async def delete(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
+    ) -> bool:
+        """Delete, what the object owns in the background; False when it, or the one with that uid, is not there."""
 
         def delete() -> bool:
             resource = self._calls.find(api_version, kind)
-            return resource is not None and self._calls.delete(resource, name, namespace)
+            return resource is not None and self._calls.delete(resource, name, namespace, uid=uid)
 
         return await self._run(delete)
 

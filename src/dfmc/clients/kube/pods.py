@@ -64,6 +64,7 @@ def pod_state(pod: Mapping[str, Any], component: str) -> PodState:
         reason=reason,
         message=message,
         terminating=terminating,
+        uid=str(pod["metadata"].get("uid") or ""),
         revision=str((pod["metadata"].get("labels") or {}).get("controller-revision-hash") or ""),
     )
 
