@@ -39,6 +39,7 @@ def wired_values(ctx: RenderContext) -> Mapping[str, Any]:
         "peer_cluster_id": registration.scheduler_cluster_id if ctx.membership == "id" else None,
         "manager_address": address,
         "manager_url": url,
+        "manager_urls": [url],
         "manager_addresses": [address],
         "manager_net_addresses": [{"type": "tcp", "addr": address}],
         "idc": ctx.host.idc,
