@@ -9,12 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dfmc.topology.model import ClusterSpec, Topology
+from dfmc.state import Registration
+from dfmc.symbols import Pending
+from dfmc.topology.model import ClusterSpec, RuntimeSpec, Topology
 from dfmc.values.context import host_of
+from dfmc.values.inputs import ManagerEndpoint, ValuesInputs
 from dfmc.values.key_facts import has_facts, newest_known
 from dfmc.values.keys import KeyProblem, unknown_keys, unknown_keys_of
 from dfmc.values.layouts import Layout, layout_of, parse_version, unsupported
 from dfmc.values.owned import owned_problems
+from dfmc.values.render import render_values
 
 FilePath = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
@@ -29,7 +33,6 @@ RULES: Mapping[str, str] = {
     "DF105": "settings have an effect on this chart",
     "DF106": "the chart's version is one that dfmc knows",
 }
-_WORDS: Mapping[str, str] = {"inject_config_path": "injectConfigPath"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,10 @@ def check_values(topology: Topology) -> tuple[ValuesProblem, ...]:
     layout = layout_of(topology.chart.version)
     found = [*_newer_version(topology.chart.version, layout), *check_user_values(topology)]
     for index, cluster in enumerate(topology.clusters):
-        found += _cluster_problems(("clusters", index), cluster, layout, topology.chart.version)
+        place: FilePath = ("clusters", index)
+        found += _cluster_problems(place, cluster, layout, topology.chart.version)
+        inherited = topology.defaults.runtime
+        found += _runtime_problems((*place, "runtime"), cluster.runtime, inherited, layout, topology.chart.version)
     return tuple(found)
 
 
@@ -84,6 +90,26 @@ def check_user_values(topology: Topology, defaults: Mapping[str, Any] | None = N
     for index, cluster in enumerate(topology.clusters):
         own = _beyond(cluster.values, topology.defaults.values)
         found += _values_problems(("clusters", index, "values"), own, topology.chart.version, defaults)
+    return tuple(found)
+
+
+def check_own_keys(topology: Topology, defaults: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence for each key that dfmc writes and a chart beyond its facts does not have.
+
+    No reason to stop: what matters for the wiring is proven on what the chart makes of the values.
+
+    Args:
+        topology: Loaded.
+        defaults: The chart's own default values.
+    """
+    version = topology.chart.version
+    found: dict[str, None] = {}
+    for cluster in topology.clusters:
+        nobody = Pending(f"record:{cluster.name}")
+        inputs = ValuesInputs(Registration(nobody, nobody), ManagerEndpoint(nobody), (nobody,), frozenset())
+        values = render_values(topology, cluster.model_copy(update={"values": {}}), inputs)
+        for problem in unknown_keys_of(values, defaults, version):
+            found[f"dfmc writes {'.'.join(problem.path)} in vain: {problem.message}"] = None
     return tuple(found)
 
 
@@ -133,7 +159,6 @@ def _cluster_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, ver
             "as host.idc",
             rule="DF104",
         )
-    yield from _runtime_problems((*place, "runtime"), cluster, layout, version)
     yield from _tracing_problems((*place, "tracing"), cluster, layout, version)
     yield from _log_problems(place, cluster, layout, version)
     if layout.runtime != "dfinit" and cluster.images.dfinit.model_fields_set:
@@ -153,13 +178,17 @@ def _log_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, version
         yield ValuesProblem((*place, "pprofPort"), message, "warning", "DF105")
 
 
-def _runtime_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, version: str) -> Iterator[ValuesProblem]:
-    spec, given = cluster.runtime, cluster.runtime.model_fields_set
+def _runtime_problems(
+    place: FilePath, spec: RuntimeSpec, inherited: RuntimeSpec, layout: Layout, version: str
+) -> Iterator[ValuesProblem]:
     if spec.type in ("none", "containerd-no-cri"):
-        idle = ("restart", "inject_config_path", "registries") if spec.type == "none" else ("restart", "inject_config_path")
-        for word in sorted(given.intersection(idle)):
-            message = f"no effect: with runtime {spec.type} the chart configures nothing on the nodes"
-            yield ValuesProblem((*place, _WORDS.get(word, word)), message, "warning", "DF105")
+        # With containerd-no-cri the registries are in the lines to type on the nodes. What defaults say is for others.
+        idle = {"restart": "restart", "inject_config_path": "injectConfigPath"}
+        idle |= {"registries": "registries"} if spec.type == "none" else {}
+        for field, word in idle.items():
+            if field in spec.model_fields_set and getattr(spec, field) != getattr(inherited, field):
+                message = f"no effect: with runtime {spec.type} the chart configures nothing on the nodes"
+                yield ValuesProblem((*place, word), message, "warning", "DF105")
         return
     if spec.type not in ("auto", *layout.runtimes):
         able = " and ".join((", ".join(layout.runtimes[:-1]), layout.runtimes[-1]))
@@ -168,13 +197,12 @@ def _runtime_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, ver
         return
     is_choice = spec.type in layout.restart or (spec.type == "auto" and bool(layout.restart))
     if layout.runtime == "injection":
-        yield from _injection_problems(place, cluster, version, is_choice)
+        yield from _injection_problems(place, spec, version, is_choice)
     else:
-        yield from _dfinit_problems(place, cluster, version, is_choice)
+        yield from _dfinit_problems(place, spec, version, is_choice)
 
 
-def _injection_problems(place: FilePath, cluster: ClusterSpec, version: str, is_choice: bool) -> Iterator[ValuesProblem]:
-    spec = cluster.runtime
+def _injection_problems(place: FilePath, spec: RuntimeSpec, version: str, is_choice: bool) -> Iterator[ValuesProblem]:
     if spec.restart is not None and not is_choice:
         message = f"chart {version} decides itself when to restart {spec.type}"
         yield ValuesProblem((*place, "restart"), message, "warning", "DF105")
@@ -183,8 +211,7 @@ def _injection_problems(place: FilePath, cluster: ClusterSpec, version: str, is_
         yield ValuesProblem((*place, "injectConfigPath"), message, "warning", "DF105")
 
 
-def _dfinit_problems(place: FilePath, cluster: ClusterSpec, version: str, is_choice: bool) -> Iterator[ValuesProblem]:
-    spec = cluster.runtime
+def _dfinit_problems(place: FilePath, spec: RuntimeSpec, version: str, is_choice: bool) -> Iterator[ValuesProblem]:
     if spec.restart is False and not is_choice:
         message = f"chart {version} restarts the runtime whenever a client starts, and cannot be told not to"
         yield ValuesProblem((*place, "restart"), message, rule="DF103")
@@ -220,7 +247,7 @@ def _tracing_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, ver
         yield ValuesProblem((*place, "type"), message, "warning", "DF105")
     if spec.type == "otlp" and "protocol" not in target.fields and spec.protocol != "grpc":
         yield ValuesProblem((*place, "protocol"), f"chart {version} sends traces over grpc alone", rule="DF103")
-    for word in ("path", "headers"):
+    for word in ("path", "headers", *(() if spec.type == "otlp" else ("protocol",))):
         if word in spec.model_fields_set and word not in target.fields:
             message = f"chart {version} takes no {word} for traces to {spec.type}"
             yield ValuesProblem((*place, word), message, "warning", "DF105")

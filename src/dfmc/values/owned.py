@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from dfmc.values.keys import KeyPath, KeyProblem
+from dfmc.values.key_facts import KeyPath
+from dfmc.values.keys import KeyProblem
 from dfmc.values.layouts import Layout, data
 
 _REASONS: Mapping[str, str] = {
