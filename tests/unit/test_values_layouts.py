@@ -49,6 +49,9 @@ CHANGES: list[tuple[str, str, str, Any, Any]] = [
     ("1.3.0", "1.3.1", "runtimes", ("containerd", "cri-o"), ("containerd", "cri-o", "docker", "podman")),
     ("1.3.23", "1.3.24", "restart", (), ("containerd", "cri-o", "docker", "podman")),
     ("1.3.39", "1.3.40", "logs", "verbose", "levels"),
+    ("1.1.66", "1.1.67", "redis_service", "redis-master", "redis-headless"),
+    ("1.1.67", "1.1.68", "redis_service", "redis-headless", "redis-master"),
+    ("1.1.67", "1.1.68", "redis_values", {"redis.architecture": "standalone"}, {}),
     # From one layout to the next.
     ("1.1.11", "1.1.12", "unused", (), ("client", "seedClient")),
     ("1.1.37", "1.1.38", "images", "strings", "maps"),

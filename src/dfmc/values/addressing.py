@@ -103,6 +103,7 @@ def databases(ctx: RenderContext) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     if "redis" in ctx.bundled:
         values |= {"redis.enable": True, "redis.auth.enabled": True, "redis.auth.password": REDIS_PASSWORD}
+        values |= ctx.layout.redis_values
     else:
         values |= {"redis.enable": False, **_external_redis(ctx)}
     if "mysql" in ctx.bundled:

@@ -85,6 +85,8 @@ class Layout:
         proxy_port: TCP port of the client's proxy on the node.
         components: By the file's words for them.
         ids: Where ids go: key path to the name of the value.
+        redis_service: End of the name of the Service through which the chart uses its own Redis.
+        redis_values: What the chart's own Redis needs beside credentials: key path to value.
         manager_addresses: Where the manager's address goes beside ``externalManager``.
         wiring: What each component's configuration file must say: path in it to the name of the value.
     """
@@ -102,6 +104,8 @@ class Layout:
     proxy_port: int
     components: Mapping[ComponentName, Component]
     ids: Mapping[str, str]
+    redis_service: str
+    redis_values: Mapping[str, str]
     manager_addresses: Mapping[str, str]
     wiring: Mapping[ComponentName, Mapping[str, str]]
 
