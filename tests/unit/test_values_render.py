@@ -12,7 +12,7 @@ from dfmc.topology.model import Topology
 from dfmc.values.inputs import ManagerEndpoint
 from dfmc.values.keys import unknown_keys
 from dfmc.values.merge import get_path
-from values_cases import CURRENT, LEGACY, guide, many_topologies, rendered
+from values_cases import CURRENT, LEGACY, NEWEST, VERSIONS, guide, many_topologies, rendered
 
 TOPOLOGIES = many_topologies()
 MANAGER = "dragonfly-manager.cluster-a.svc.cluster.local"
@@ -31,12 +31,53 @@ def test_every_rendered_key_is_one_that_the_chart_has(name: str, cluster: str) -
         assert unknown_keys(values, wanted.chart.version) == ()
 
 
-@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_switches_are_written_out_in_both_roles(version: str) -> None:
     switches = ("manager.enable", "mysql.enable", "redis.enable", "scheduler.enable")
     wanted = guide(version)
     assert at(rendered(wanted, "a"), *switches) == [True, True, True, True]
     assert at(rendered(wanted, "b"), *switches) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("version", ["1.1.12", "1.1.37", "1.1.38", "1.1.65"])
+@pytest.mark.parametrize("cluster", ["a", "b"])
+def test_charts_with_both_data_planes_run_the_go_one(version: str, cluster: str) -> None:
+    values = rendered(guide(version), cluster)
+    switches = ("seedPeer.enable", "dfdaemon.enable", "client.enable", "seedClient.enable")
+    assert at(values, *switches) == [True, True, False, False]
+    assert [*values["client"], *values["seedClient"]] == ["enable", "enable"]
+
+
+@pytest.mark.parametrize("version", ["1.1.66", "1.2.18", "1.4.4"])
+def test_seed_clients_that_register_get_the_seed_peers_id_and_peers_say_their_idc(version: str) -> None:
+    wanted = guide(version)
+    ids = ("scheduler.config.manager.schedulerClusterID", "seedClient.config.seedPeer.clusterID")
+    assert at(rendered(wanted, "a"), *ids) == [1, 1]
+    values = rendered(wanted, "b")
+    assert at(values, *ids) == [2, 3]
+    assert at(values, "client.config.host", "seedClient.config.host") == [{"idc": "cluster-2"}] * 2
+
+
+@pytest.mark.parametrize(("version", "written"), [("1.1.69", True), ("1.1.70", False), ("1.2.18", False)])
+def test_clients_are_told_the_managers_url_only_where_the_chart_would_get_it_wrong(version: str, written: bool) -> None:
+    urls = [f"http://{MANAGER}:65003"] if written else "missing"
+    paths = ("client.config.manager.addrs", "seedClient.config.manager.addrs")
+    assert at(rendered(guide(version), "b"), *paths) == [urls, urls]
+    assert at(rendered(guide(version), "a"), *paths) == ["missing", "missing"]
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "1.2.18"])
+def test_externalmanager_alone_names_the_manager_where_the_clients_own_key_is_dead(version: str) -> None:
+    values = rendered(guide(version), "b")
+    assert at(values, "client.config.manager", "seedClient.config.manager") == ["missing", "missing"]
+    assert values["externalManager"] == {"host": MANAGER, "restPort": 8080, "grpcPort": 65003}
+
+
+def test_the_newest_layout_gets_what_the_one_before_gets() -> None:
+    for cluster in ("a", "b"):
+        assert (
+            rendered(guide(NEWEST), cluster) == rendered(guide("9.9.9"), cluster) == rendered(guide(CURRENT), cluster)
+        )
 
 
 def test_the_current_layout_has_three_ids_in_both_roles() -> None:
@@ -121,7 +162,7 @@ def test_legacy_members_are_told_the_manager_in_each_component() -> None:
     assert values["externalManager"] == {"host": "manager.example", "restPort": 1, "grpcPort": 2}
 
 
-@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("cluster", ["a", "b"])
 def test_keys_that_no_chart_ever_read_are_not_written(version: str, cluster: str) -> None:
     values = rendered(guide(version), cluster)
@@ -143,6 +184,13 @@ def test_external_databases_replace_the_bundled_ones_and_members_follow() -> Non
     assert central["externalRedis"] == member["externalRedis"]
     assert central["externalRedis"]["addrs"] == ["r.example:6380"]
     assert [central["externalRedis"][key] for key in ("db", "brokerDB", "backendDB")] == [3, 4, 5]
+
+
+def test_the_chart_that_uses_redis_headless_service_gets_a_redis_without_replicas() -> None:
+    before, broken = (rendered(guide(version), "a")["redis"] for version in ("1.1.66", "1.1.67"))
+    assert broken == before | {"architecture": "standalone"}
+    (address,) = rendered(guide("1.1.67"), "b")["externalRedis"]["addrs"]
+    assert address == "dragonfly-redis-headless.cluster-a.svc.cluster.local:6379"
 
 
 def test_an_external_redis_without_password_gets_none() -> None:
@@ -191,15 +239,55 @@ def test_the_current_layout_takes_levels_and_profiles_its_go_parts() -> None:
     assert at(values, *profiled) == [18066, 18066, "missing"]
 
 
+def test_rust_clients_take_levels_beside_go_parts_that_take_a_switch() -> None:
+    values = rendered(guide("1.3.39", a={"logLevel": "debug", "pprofPort": 18066}), "a")
+    assert at(values, "manager.config.verbose", "scheduler.config.verbose") == [True, True]
+    assert at(values, "client.config.log.level", "seedClient.config.log.level") == ["debug", "debug"]
+    assert at(values, "client.config.verbose", "client.config.pprofPort") == ["missing", "missing"]
+    assert at(values, "manager.config.pprofPort", "manager.config.server.logLevel") == [18066, "missing"]
+    later = rendered(guide("1.3.40", a={"logLevel": "debug"}), "a")
+    assert at(later, "manager.config.server.logLevel", "manager.config.verbose") == ["debug", "missing"]
+
+
+OTLP = {"type": "otlp", "endpoint": "otel:4317", "protocol": "grpc", "path": "/v1", "headers": {"tenant": "t"}}
+
+
+@pytest.mark.parametrize(
+    ("version", "written"),
+    [
+        ("1.3.31", {"addr": "otel:4317"}),
+        ("1.3.34", {"addr": "otel:4317", "headers": {"tenant": "t"}}),
+        ("1.3.37", {"protocol": "grpc", "endpoint": "otel:4317", "headers": {"tenant": "t"}}),
+        ("1.4.3", {"protocol": "grpc", "endpoint": "otel:4317", "path": "/v1", "headers": {"tenant": "t"}}),
+        (NEWEST, {"protocol": "grpc", "endpoint": "otel:4317", "path": "/v1", "headers": {"tenant": "t"}}),
+    ],
+)
+def test_traces_are_configured_in_the_words_of_the_chart(version: str, written: dict[str, Any]) -> None:
+    values = rendered(guide(version, a={"tracing": OTLP}), "a")
+    parts = ("manager", "scheduler", "client")
+    assert at(values, *(f"{part}.config.tracing" for part in parts)) == [written] * 3
+    # Before 1.4.3 the seed clients' template takes the clients' part.
+    own = "missing" if version < "1.4.3" else written
+    assert at(values, "seedClient.config.tracing", "jaeger") == [own, "missing"]
+
+
+def test_charts_without_a_jaeger_send_the_servers_traces_to_a_collector_of_your_own() -> None:
+    endpoint = "http://jaeger.example:14268/api/traces"
+    values = rendered(guide("1.2.0", a={"tracing": {"type": "jaeger", "endpoint": endpoint}}), "a")
+    assert at(values, "manager.config.jaeger", "scheduler.config.jaeger", "jaeger") == [endpoint, endpoint, "missing"]
+    assert at(values, "client.config.tracing", "seedClient.config.tracing") == ["missing", "missing"]
+
+
 def test_members_have_no_metrics_service_of_a_manager_they_do_not_run() -> None:
-    for version in (LEGACY, CURRENT):
+    for version in VERSIONS:
         values = rendered(guide(version, b={"metrics": True}), "b")
         assert at(values, "manager.metrics.enable", "scheduler.metrics.enable") == [False, True]
 
 
-def test_one_client_at_a_time_is_updated() -> None:
+@pytest.mark.parametrize("version", ["1.1.66", "1.4.4", CURRENT, NEWEST])
+def test_one_client_at_a_time_is_updated(version: str) -> None:
     for cluster in ("a", "b"):
-        values = rendered(guide(CURRENT), cluster)
+        values = rendered(guide(version), cluster)
         assert get_path(values, "client.updateStrategy.rollingUpdate.maxUnavailable") == 1
 
 
@@ -238,8 +326,8 @@ def test_the_files_own_values_win_and_a_null_takes_away() -> None:
 
 
 def test_an_unsupported_chart_is_refused() -> None:
-    with pytest.raises(TopologyError, match=r"chart 1\.4\.4"):
-        rendered(guide("1.4.4"), "a")
+    with pytest.raises(TopologyError, match=r"chart 0\.9\.9"):
+        rendered(guide("0.9.9"), "a")
 
 
 def test_what_is_not_known_yet_stays_a_symbol() -> None:
@@ -270,7 +358,12 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sampled_from([LEGACY, CURRENT, "1.0.5", "1.5.5"]), SETTINGS, st.integers(1, 999), st.integers(1, 999))
+@given(
+    st.sampled_from([LEGACY, CURRENT, "1.0.5", "1.1.20", "1.1.50", "1.2.5", "1.3.35", "1.5.5", "1.7.6"]),
+    SETTINGS,
+    st.integers(1, 999),
+    st.integers(1, 999),
+)
 def test_rendering_is_deterministic_changes_nothing_and_always_writes_the_ids(
     version: str, entry: dict[str, Any], scheduler_id: int, seed_peer_id: int
 ) -> None:
@@ -281,8 +374,10 @@ def test_rendering_is_deterministic_changes_nothing_and_always_writes_the_ids(
     assert values == rendered(wanted, "b", registration=ids)
     assert wanted.model_dump(by_alias=True) == document
     assert get_path(values, "scheduler.config.manager.schedulerClusterID") == scheduler_id
-    if version in (LEGACY, "1.0.5"):
+    if version < "1.1.66":
         assert get_path(values, "seedPeer.config.scheduler.manager.seedPeer.clusterID") == seed_peer_id
+    elif version < "1.4.5":
+        assert get_path(values, "seedClient.config.seedPeer.clusterID") == seed_peer_id
     else:
         peer_id = None if entry.get("membership") == "scopes" else scheduler_id
         for part in ("client", "seedClient"):

@@ -24,6 +24,8 @@ from dfmc.planning.proof import ProofFinding, prove, workload_findings
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
+from dfmc.values.key_facts import has_facts
+from dfmc.values.loading import check_defaults
 
 Confirm = Callable[[Plan], bool]
 
@@ -165,6 +167,10 @@ async def _chart(session: Session) -> ChartArchive:
     )
     if archive.warning:
         session.observer(Note("", archive.warning, "warning"))
+    if not has_facts(spec.version):
+        defaults = await session.helm_of(session.topology.central).show_values(archive.path)
+        for sentence in check_defaults(session.loaded, defaults):
+            session.observer(Note("", sentence, "warning"))
     return archive
 
 

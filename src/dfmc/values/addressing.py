@@ -39,6 +39,7 @@ def wired_values(ctx: RenderContext) -> Mapping[str, Any]:
         "peer_cluster_id": registration.scheduler_cluster_id if ctx.membership == "id" else None,
         "manager_address": address,
         "manager_url": url,
+        "manager_urls": [url],
         "manager_addresses": [address],
         "manager_net_addresses": [{"type": "tcp", "addr": address}],
         "idc": ctx.host.idc,
@@ -102,6 +103,7 @@ def databases(ctx: RenderContext) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     if "redis" in ctx.bundled:
         values |= {"redis.enable": True, "redis.auth.enabled": True, "redis.auth.password": REDIS_PASSWORD}
+        values |= ctx.layout.redis_values
     else:
         values |= {"redis.enable": False, **_external_redis(ctx)}
     if "mysql" in ctx.bundled:

@@ -45,7 +45,7 @@ def runtime_kind(ctx: RenderContext) -> str | Pending:
     """Return the runtime to configure: the file's, or with ``auto`` what the nodes report.
 
     No report at all (no node matches the entry's nodeSelector yet) means containerd, which nearly every node runs: so
-    the values stay as they are when the nodes appear. A report of something no chart can configure means ``none``.
+    the values stay as they are when the nodes appear. A report of something the chart cannot configure means ``none``.
 
     Raises:
         PreflightError: Several kinds on the nodes of one cluster.
@@ -66,7 +66,7 @@ def runtime_kind(ctx: RenderContext) -> str | Pending:
         )
     if not kinds:
         return "none" if seen else _DEFAULT_KIND
-    return kinds[0]
+    return kinds[0] if kinds[0] in ctx.layout.runtimes else "none"
 
 
 def registry_url(registry: str) -> str:
@@ -99,7 +99,7 @@ def _injection(ctx: RenderContext, kind: str | Pending) -> dict[str, Any]:
     if kind == "docker":
         if registries:
             values["containerRuntime.docker.registryDomains"] = [urlsplit(url).hostname or url for url in registries]
-        if spec.restart is not None:
+        if spec.restart is not None and kind in ctx.layout.restart:
             values["containerRuntime.docker.restart"] = spec.restart
     return values
 
@@ -114,14 +114,13 @@ def _dfinit(ctx: RenderContext, kind: str | Pending) -> dict[str, Any]:
     """
     if isinstance(kind, Pending):
         return {"client.dfinit.enable": kind}
-    if kind not in _DFINIT_KEYS:
+    if kind not in ctx.layout.runtimes:
         return {"client.dfinit.enable": False}
     spec = ctx.cluster.runtime
     prefix = "client.dfinit.config.containerRuntime"
-    values: dict[str, Any] = {
-        "client.dfinit.enable": True,
-        "client.dfinit.restartContainerRuntime": True if spec.restart is None else spec.restart,
-    }
+    values: dict[str, Any] = {"client.dfinit.enable": True}
+    if kind in ctx.layout.restart:
+        values["client.dfinit.restartContainerRuntime"] = True if spec.restart is None else spec.restart
     if kind != "containerd":
         # dfinit takes the first it finds of containerd, docker, crio, podman, and containerd is in the defaults.
         values[f"{prefix}.containerd"] = None

@@ -149,7 +149,7 @@ def expected_wiring(
 
 
 def _facts(ctx: RenderContext, component: Component, known: Callable[[Symbol], object]) -> Iterator[Fact]:
-    table = ctx.layout.wiring_of(component.name, ctx.topology.chart.version, external_redis="redis" not in ctx.bundled)
+    table = ctx.layout.wiring_of(component.name, external_redis="redis" not in ctx.bundled)
     wired = wired_values(ctx)
     for path, name in table.items():
         raw = wired[name]
