@@ -91,7 +91,7 @@ def test_a_refusal_without_a_position_is_no_valid_file(dfmc: Dfmc, monkeypatch: 
     def refuse(path: str) -> None:
         raise TopologyError("chart 9.9.9 is not known", next_step="set chart.version")
 
-    monkeypatch.setattr("dfmc.values.loading.load", refuse)
+    monkeypatch.setattr("dfmc.linting.loading.inspect", refuse)
     document = json.loads(dfmc("validate", "-o", "json").out)
     assert (document["valid"], document["diagnostics"][0]["message"]) == (False, "chart 9.9.9 is not known")
     ended = dfmc("validate")

@@ -5,7 +5,7 @@ import pytest
 from dfmc.errors import TopologyError
 from dfmc.topology.model import Topology
 from dfmc.values.check import RULES, ValuesProblem, check_user_values, check_values
-from dfmc.values.loading import load_from_text
+from dfmc.linting.loading import load_from_text
 from topologies import entry, topology
 from values_cases import CURRENT, LEGACY, guide, many_topologies
 
