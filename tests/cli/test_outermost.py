@@ -12,7 +12,10 @@ from dfmc import __version__, errors
 from dfmc.errors import DfmcError, PartialError, PreflightError
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
-COMMANDS = ("validate", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version", "testbed")
+COMMANDS = (
+    "validate", "explain", "match", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version",
+    "testbed",
+)  # fmt: skip
 
 
 def loaded_after(*arguments: str) -> set[str]:
@@ -60,7 +63,7 @@ def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(comman
     assert lines[-1].strip().startswith(f"dfmc {command}")
 
 
-@pytest.mark.parametrize("command", ["validate", "render", "plan", "up", "status", "add-cluster", "console"])
+@pytest.mark.parametrize("command", ["validate", "match", "render", "plan", "up", "status", "add-cluster", "console"])
 def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     assert "DFMC_FILE" in dfmc(command, "--help").out
 

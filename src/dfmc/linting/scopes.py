@@ -26,12 +26,12 @@ _MOST_HOSTS = 64
 
 
 def scope_findings(subject: Subject) -> Iterator[Diagnostic]:
-    """Yield DF202 and DF203, in the file's order; nothing more once the scopes have too much in common."""
+    """Yield DF202 and DF203, in the file's order."""
     try:
         for entry in subject.topology.clusters:
             yield from _loses_its_own(subject, entry) or _never_wins(subject, entry)
-    except (BudgetSpentError, PatternTooLargeError):
-        return
+    except (BudgetSpentError, PatternTooLargeError) as error:
+        yield _incomplete(subject, error)
 
 
 def _loses_its_own(subject: Subject, entry: ClusterSpec) -> list[Diagnostic]:
@@ -151,8 +151,14 @@ def overlap_findings(subject: Subject) -> Iterator[Diagnostic]:
         yield from _nested_networks(subject)
         yield from _locations(subject)
         yield from _shared_hostnames(subject)
-    except (BudgetSpentError, PatternTooLargeError):
-        return
+    except (BudgetSpentError, PatternTooLargeError) as error:
+        yield _incomplete(subject, error)
+
+
+def _incomplete(subject: Subject, error: Exception) -> Diagnostic:
+    """Say that not everything was compared; the same words from each, so that they are told once."""
+    message = f"not all scopes were compared with each other: {error}"
+    return subject.document.diagnose(("clusters",), message, "warning", "DF201")
 
 
 def _nested_networks(subject: Subject) -> Iterator[Diagnostic]:

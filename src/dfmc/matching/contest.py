@@ -158,7 +158,7 @@ class Contest:
     def _spend(self, scores: int) -> None:
         self._left -= scores
         if self._left < 0:
-            raise BudgetSpentError
+            raise BudgetSpentError("too many of them overlap")
 
 
 def _network(version: int, number: int, length: int) -> Network:
