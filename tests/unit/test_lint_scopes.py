@@ -182,12 +182,12 @@ def random_entries(chosen: random.Random) -> list[dict[str, Any]]:
     return entries
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("version", ["1.7.4", "1.1.24"])
 def test_clusters_said_to_never_win_lose_every_host_that_can_be_made(version: str, seed: int) -> None:
     chosen = random.Random(seed)  # noqa: S311 - not for secrets
     never = 0
-    for _ in range(60):
+    for _ in range(30):
         text = HEAD.replace("VERSION", version) + "".join(f"- {flow_text(entry)}\n" for entry in random_entries(chosen))
         loaded = load_text(text, "t.yaml")
         subject = Subject(loaded.document, loaded.topology)
@@ -205,7 +205,7 @@ def test_clusters_said_to_never_win_lose_every_host_that_can_be_made(version: st
     assert never > 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_hosts_in_overlaps_score_what_is_said(seed: int) -> None:
     chosen = random.Random(seed)  # noqa: S311 - not for secrets
     count = 0
@@ -224,7 +224,7 @@ def test_hosts_in_overlaps_score_what_is_said(seed: int) -> None:
     assert count > 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_contest_has_the_winner_of_ranking_everybody(seed: int) -> None:
     chosen = random.Random(seed)  # noqa: S311 - not for secrets
     for _ in range(150):

@@ -46,7 +46,7 @@ class _Comment:
 
 
 def apply_ignores(
-    text: str, file: str, diagnostics: Collection[Diagnostic], known: Collection[str]
+    text: str, file: str, diagnostics: Collection[Diagnostic], known: Collection[str], *, is_complete: bool
 ) -> tuple[tuple[Diagnostic, ...], tuple[Ignored, ...]]:
     """Divide what was found into what stays and what comments in the file answer.
 
@@ -55,6 +55,7 @@ def apply_ignores(
         file: Its name.
         diagnostics: What was found.
         known: Every rule's id.
+        is_complete: Every rule has looked; else nothing is said of comments that seem to ignore nothing.
 
     Returns:
         What stays, with a DF211 for each comment that ignores nothing or does not say why; and what is ignored.
@@ -66,7 +67,7 @@ def apply_ignores(
     ignored: dict[Diagnostic, Ignored] = {}
     complaints: list[Diagnostic] = []
     for comment in comments:
-        problems = _problems(comment, by_place, known)
+        problems = _problems(comment, by_place, known, is_complete=is_complete)
         complaints += (
             Diagnostic(file, comment.line, comment.column, "", problem, "warning", RULE) for problem in problems
         )
@@ -79,7 +80,11 @@ def apply_ignores(
 
 
 def _problems(
-    comment: _Comment, by_place: dict[tuple[int, str], list[Diagnostic]], known: Collection[str]
+    comment: _Comment,
+    by_place: dict[tuple[int, str], list[Diagnostic]],
+    known: Collection[str],
+    *,
+    is_complete: bool,
 ) -> Iterator[str]:
     if not comment.ids:
         yield "says not which rule to ignore: write `# dfmc: ignore DF012 why`"
@@ -93,7 +98,7 @@ def _problems(
             yield f"{RULE} is about comments like this one and cannot be ignored"
         elif any(diagnostic.severity == "error" for diagnostic in found):
             yield f"{rule} is an error here, and errors cannot be ignored"
-        elif not found and comment.reason:
+        elif not found and comment.reason and is_complete:
             yield f"{rule} finds nothing on line {comment.target}: remove the comment"
 
 
@@ -110,7 +115,7 @@ def _comments(text: str) -> Iterator[_Comment]:
         named = _IDS.match(found[1])
         ids = tuple(dict.fromkeys(re.split(r"[ \t]*,[ \t]*", named[1].upper()))) if named else ()
         reason = (named[2] if named else found[1]).strip()
-        alone = not line[: found.start()].strip(" \t\ufeff")
+        alone = _ONLY_COMMENT.match(line.removeprefix("\ufeff")) is not None
         target = next(_lines_of_content(lines, number + 1), number) if alone else number
         yield _Comment(number + 1, found.start() + 1, target + 1, ids, reason)
 

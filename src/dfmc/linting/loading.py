@@ -21,6 +21,7 @@ from dfmc.linting.subject import Subject
 from dfmc.linting.workloads import image_findings, resource_findings
 from dfmc.topology.load import Inspection, LoadedTopology, inspect_text, read_text
 from dfmc.values.check import check_values
+from dfmc.values.layouts import unsupported
 
 _LINTS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     scope_findings,
@@ -80,18 +81,25 @@ def inspect(path: str | Path) -> Findings:
 def inspect_whole(text: str, file: str) -> Findings:
     """Return everything that is found in a text; errors as inspect."""
     inspection = inspect_text(text, file)
-    problems = {*inspection.problems, *_chart_and_lints(inspection)}
-    kept, ignored = apply_ignores(text, file, problems, rule_titles().keys())
+    subject = _subject(inspection)
+    problems = set(inspection.problems)
+    if subject is not None:
+        problems.update(_chart_and_lints(subject))
+    is_complete = subject is not None and unsupported(subject.topology.chart.version) is None
+    kept, ignored = apply_ignores(text, file, problems, rule_titles().keys(), is_complete=is_complete)
     return Findings(replace(inspection, problems=kept), ignored)
 
 
-def _chart_and_lints(inspection: Inspection) -> Iterator[Diagnostic]:
-    """Yield what needs a topology: not there while the model refuses the file or its central cluster is unknown."""
+def _subject(inspection: Inspection) -> Subject | None:
+    """Return what the other rules look at; None while the model refuses the file or its central cluster is unknown."""
     topology = inspection.topology
     if topology is None or all(entry.name != topology.manager.cluster for entry in topology.clusters):
-        return
-    for problem in check_values(topology):
-        yield inspection.document.diagnose(problem.path, problem.message, problem.severity, problem.rule)
-    subject = Subject(inspection.document, topology)
+        return None
+    return Subject(inspection.document, topology)
+
+
+def _chart_and_lints(subject: Subject) -> Iterator[Diagnostic]:
+    for problem in check_values(subject.topology):
+        yield subject.document.diagnose(problem.path, problem.message, problem.severity, problem.rule)
     for lint in _LINTS:
         yield from lint(subject)
