@@ -11,8 +11,8 @@ from dfmc.engine.events import Note
 from dfmc.engine.runs import plan
 from dfmc.engine.session import Session
 from dfmc.errors import TopologyError
+from dfmc.linting.loading import load_from_text
 from dfmc.redaction import Redactor
-from dfmc.values.loading import load_from_text
 from fakes import FakeKube
 
 TEXT = """\

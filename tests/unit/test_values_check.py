@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from dfmc.errors import TopologyError
+from dfmc.linting.loading import load_from_text
 from dfmc.topology.model import Topology
 from dfmc.values.check import RULES, ValuesProblem, check_own_keys, check_user_values, check_values
-from dfmc.values.loading import check_defaults, load_from_text
+from dfmc.values.defaults import check_defaults
 from dfmc.values.merge import merge
 from topologies import entry, topology
 from values_cases import CURRENT, LEGACY, NEWEST, VERSIONS, guide, rendered, topologies_of

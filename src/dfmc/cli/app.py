@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dfmc import __version__
-from dfmc.cli import add_cluster, console, plan, render, schema, status, testbed, up, validate, version
+from dfmc.cli import add_cluster, console, explain, match, plan, render, schema, status, testbed, up, validate, version
 from dfmc.cli.options import example
 
 # rich_markup_mode=None: plain help, in half the time, that greps well.
@@ -60,6 +60,8 @@ def global_options(
 
 
 app.command("validate", help=validate.HELP, epilog=validate.EXAMPLE)(validate.validate)
+app.command("explain", help=explain.HELP, epilog=explain.EXAMPLE)(explain.explain)
+app.command("match", help=match.HELP, epilog=match.EXAMPLE)(match.match)
 app.command("render", help=render.HELP, epilog=render.EXAMPLE)(render.render)
 app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dfmc.clients.factory import RealClients
 from dfmc.topology.load import LoadedTopology
+from dfmc.values.defaults import check_defaults
 from dfmc.values.key_facts import has_facts
-from dfmc.values.loading import check_defaults
 
 if TYPE_CHECKING:
     from dfmc.output.console import Terminal

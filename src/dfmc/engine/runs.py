@@ -24,8 +24,8 @@ from dfmc.planning.proof import ProofFinding, prove, workload_findings
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
+from dfmc.values.defaults import check_defaults
 from dfmc.values.key_facts import has_facts
-from dfmc.values.loading import check_defaults
 
 Confirm = Callable[[Plan], bool]
 

@@ -45,7 +45,7 @@ class RenderContext:
     @property
     def membership(self) -> str:
         """How the cluster's peers find it: by ``id`` or by ``scopes``."""
-        return self.cluster.membership or self.layout.membership[0]
+        return membership_of(self.topology, self.cluster)
 
     @property
     def host(self) -> HostSpec:
@@ -66,6 +66,15 @@ def context_of(topology: Topology, cluster: ClusterSpec, inputs: ValuesInputs) -
 def role_of(topology: Topology, cluster: ClusterSpec) -> Role:
     """Return whether the manager runs in this cluster."""
     return "central" if cluster.name == topology.manager.cluster else "member"
+
+
+def membership_of(topology: Topology, cluster: ClusterSpec) -> str:
+    """Return how a cluster's peers find it, by ``id`` or by ``scopes``: as the file says, else as the chart can.
+
+    Raises:
+        TopologyError: dfmc writes no values for the chart's version.
+    """
+    return cluster.membership or layout_of(topology.chart.version).membership[0]
 
 
 def host_of(cluster: ClusterSpec) -> HostSpec:
