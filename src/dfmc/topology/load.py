@@ -24,7 +24,7 @@ from dfmc.topology.nodes import MappingNode, ScalarNode, SequenceNode, format_pa
 from dfmc.topology.parse import MAX_CHARACTERS, parse
 from dfmc.topology.problems import model_problems
 
-__all__ = ["MAX_BYTES", "STDIN_NAME", "LoadedTopology", "load_file", "load_text"]
+__all__ = ["MAX_BYTES", "STDIN_NAME", "LoadedTopology", "load_file", "load_text", "read_text"]
 
 MAX_BYTES = MAX_CHARACTERS
 STDIN_NAME = "<stdin>"
@@ -67,18 +67,27 @@ def load_file(path: str | Path, *, owned_paths: Collection[str] = ()) -> LoadedT
     Raises:
         TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8, or something in it is wrong.
     """
+    name, text = read_text(path)
+    return load_text(text, name, owned_paths=owned_paths)
+
+
+def read_text(path: str | Path) -> tuple[str, str]:
+    """Return the name and the text of a regular file, or of standard input where ``path`` is ``-``.
+
+    Raises:
+        TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8.
+    """
     name = STDIN_NAME if str(path) == "-" else str(path)
     data = _read_stdin() if name == STDIN_NAME else _read_regular(name)
     if len(data) > MAX_BYTES:
         raise _refusal(name, [Diagnostic(name, 1, 1, "", "the file is larger than 1 MiB")])
     try:
-        text = data.decode("utf-8")
+        return name, data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         message = f"not UTF-8: the byte 0x{data[error.start]:02X} cannot stand here"
         raise _refusal(name, [Diagnostic(name, line, column, "", message)]) from None
-    return load_text(text, name, owned_paths=owned_paths)
 
 
 def _read_document(text: str, file: str) -> tuple[Document, list[Diagnostic]]:
@@ -116,7 +125,8 @@ def _read_regular(name: str) -> bytes:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _unreadable(name, "there is no such file", "name the file: -f FILE, or DFMC_FILE") from None
+        hint = f"name the file: -f FILE, or DFMC_FILE; or write one: dfmc init {shlex.quote(name)}"
+        raise _unreadable(name, "there is no such file", hint) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(name, f"cannot be read: {reason}") from error

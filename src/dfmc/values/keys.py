@@ -7,6 +7,7 @@ so. The key paths of every published version are in data/chart-keys.json (tools/
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +23,7 @@ KeyPath = tuple[str, ...]
 Kind = Literal["map", "open", "list", "scalar", "any"]
 
 _FACTS = Path(__file__).parent / "data" / "chart-keys.json"
+_LIMITS = re.compile(r"(\d[\d.]*\d)?\.\.(\d[\d.]*\d)?")
 _WORDS: Mapping[str, str] = {"map": "a map", "open": "a map", "list": "a list", "scalar": "a single value"}
 
 
@@ -59,6 +61,26 @@ def has_key(path: str, version: str) -> bool:
         node = node.setdefault(key, {})
     node[last] = None
     return not unknown_keys(nested, version)
+
+
+def known_versions() -> tuple[str, str]:
+    """Return the first and the last chart version whose keys are known."""
+    first, last = _facts()["versions"]
+    return str(first), str(last)
+
+
+def stages() -> tuple[Version, ...]:
+    """Return one version for each set of keys that charts have had, oldest first: where the next one begins."""
+    first, last = map(parse_version, known_versions())
+    limits = {first, last}
+    for spans in _facts()["paths"].values():
+        for begin, end in _LIMITS.findall(spans):
+            if begin:
+                limits.add(parse_version(begin))
+            if end:
+                major, minor, patch = parse_version(end)
+                limits.add((major, minor, patch + 1))
+    return tuple(sorted(version for version in limits if version <= last))
 
 
 def _walk(values: Mapping[str, Any], path: KeyPath, known: _Node, version: str) -> Iterator[KeyProblem]:
@@ -122,8 +144,14 @@ class _Node:
 
 
 @cache
+def _facts() -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = json.loads(_FACTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+@cache
 def _tree(version: Version) -> _Node:
-    facts = json.loads(_FACTS.read_text(encoding="utf-8"))
+    facts = _facts()
     first, last = (parse_version(text) for text in facts["versions"])
     asked = min(max(version, first), last)
     root = _Node("map", {})
