@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dfmc import __version__
-from dfmc.cli import add_cluster, console, plan, render, schema, status, testbed, up, validate, values, version
+from dfmc.cli import add_cluster, console, init, plan, render, schema, status, testbed, up, validate, values, version
 from dfmc.cli.options import example
 
 # rich_markup_mode=None: plain help, in half the time, that greps well.
@@ -59,6 +59,7 @@ def global_options(
     context.obj.color = color
 
 
+app.command("init", help=init.HELP, epilog=init.EXAMPLE)(init.init)
 app.command("validate", help=validate.HELP, epilog=validate.EXAMPLE)(validate.validate)
 app.command("render", help=render.HELP, epilog=render.EXAMPLE)(render.render)
 app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)

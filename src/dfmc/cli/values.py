@@ -44,11 +44,14 @@ def migrate(
     from dfmc.output.values import values_yaml
     from dfmc.values.files import load_values_file
     from dfmc.values.keys import known_versions
-    from dfmc.values.layouts import parse_version
     from dfmc.values.migrate import guess_version
     from dfmc.values.migrate import migrate as rewrite
 
     terminal = invocation_of(context).terminal
+    newest = known_versions()[1]
+    is_beyond = _version(to, "--to") > _version(newest, "")
+    if source is not None:
+        _version(source, "--from")
     values_file = load_values_file(file)
     if source is None:
         guess = guess_version(values_file.values)
@@ -59,8 +62,7 @@ def migrate(
     warnings = [note for note in migration.notes if note.is_warning]
     terminal.say(*note_lines(values_file, [note for note in migration.notes if not note.is_warning]))
     terminal.complain(*note_lines(values_file, warnings))
-    newest = known_versions()[1]
-    if parse_version(to) > parse_version(newest):
+    if is_beyond:
         terminal.warn(f"chart {to} is newer than those known: its keys are taken to be those of {newest}")
     if values_file.has_comments:
         terminal.warn(f"the comments of {values_file.file} are not in the result")
@@ -69,3 +71,13 @@ def migrate(
     else:
         write_new(output, text, force=force, private=True)
     terminal.say(f"{values_file.file}: {summary(migration)}" + (f"; {output} written" if output else ""))
+
+
+def _version(text: str, option: str) -> tuple[int, int, int]:
+    from dfmc.errors import TopologyError, UsageError
+    from dfmc.values.layouts import parse_version
+
+    try:
+        return parse_version(text)
+    except TopologyError as error:
+        raise UsageError(f"{option}: {error.what}", why=error.why) from error

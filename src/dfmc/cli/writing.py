@@ -22,9 +22,8 @@ def write_new(path: str, text: str, *, force: bool, private: bool = False) -> No
         UsageError: There is such a file.
         PreflightError: It cannot be written.
     """
+    refuse_existing(path, force=force)
     target = Path(os.path.realpath(path))
-    if target.exists() and not force:
-        raise UsageError(f"{path} is there already", left="it is as it was", next_step="name another file, or --force")
     try:
         descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -38,6 +37,16 @@ def write_new(path: str, text: str, *, force: bool, private: bool = False) -> No
             raise
     except OSError as error:
         raise PreflightError(f"{path} cannot be written", why=error.strerror or str(error)) from error
+
+
+def refuse_existing(path: str, *, force: bool) -> None:
+    """Refuse to write over a file; for before the questions are asked.
+
+    Raises:
+        UsageError: There is such a file, and ``force`` is not given.
+    """
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} is there already", left="it is as it was", next_step="name another file, or --force")
 
 
 def _umask() -> int:

@@ -26,11 +26,11 @@ from kubernetes.config.kube_config import FileOrData, KubeConfigLoader, KubeConf
 from urllib3.util.ssl_ import create_urllib3_context
 
 import dfmc
+from dfmc.clients.kube.contexts import kubeconfig_files
 from dfmc.clients.kube.execplugin import BoundedExecPlugin
 from dfmc.clients.kube.refusals import Place
 from dfmc.errors import DfmcError, PreflightError
 
-DEFAULT_KUBECONFIG = "~/.kube/config"
 _POOL_SIZE = 32  # connections kept open; more than any run's concurrency, or urllib3 warns about each it drops
 _SAFE_REASON = re.compile(r"File does not exist: .+|.*Expected key \S+")
 _log = logging.getLogger(__name__)
@@ -151,14 +151,6 @@ class _Loader(KubeConfigLoader):  # type: ignore[misc]  # the library ships no u
 
 def _kept_in_file(status: dict[str, Any], key: str) -> str:
     return str(FileOrData(status, None, data_key_name=key, base64_file_content=False).as_file())
-
-
-def kubeconfig_files(kubeconfig: Path | None) -> list[Path]:
-    """Return the files that count: the one given, else those of KUBECONFIG, else ~/.kube/config."""
-    if kubeconfig is not None:
-        return [kubeconfig.expanduser()]
-    listed = os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    return [Path(part).expanduser() for part in listed.split(os.pathsep) if part]
 
 
 def open_access(place: Place) -> Access:
