@@ -117,3 +117,9 @@ clusters:
         (7, 13, "defaults.tracing.type", "DF103"),
         (10, 88, "clusters[1].values.schedular", "DF102"),
     ]
+
+
+def test_who_may_do_without_redis() -> None:
+    assert found(guide(CURRENT, b={"redis": "none"})) == []
+    assert found(guide(CURRENT, a={"redis": "none"})) == [("clusters.0.redis", "DF103", "error")]
+    assert found(guide("1.0.9", b={"redis": "none"})) == [("clusters.1.redis", "DF103", "error")]

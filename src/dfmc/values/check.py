@@ -12,8 +12,11 @@ from typing import Any, Literal
 from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.context import host_of
 from dfmc.values.keys import KeyProblem, unknown_keys
-from dfmc.values.layouts import Layout, layout_of, unsupported
+from dfmc.values.layouts import Layout, layout_of, parse_version, unsupported
 from dfmc.values.owned import owned_problems
+
+# Dragonfly 2.1.0, whose scheduler is the first that starts without Redis, came with this chart.
+_WITHOUT_REDIS_SINCE = (1, 1, 0)
 
 FilePath = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
@@ -54,6 +57,9 @@ def check_values(topology: Topology) -> tuple[ValuesProblem, ...]:
     layout = layout_of(topology.chart.version)
     found = list(check_user_values(topology))
     for index, cluster in enumerate(topology.clusters):
+        if cluster.redis == "none" and cluster.name == topology.manager.cluster:
+            message = "the manager needs its Redis: write redis: shared in this entry"
+            found.append(ValuesProblem(("clusters", index, "redis"), message, rule="DF103"))
         found += _cluster_problems(("clusters", index), cluster, layout, topology.chart.version)
     return tuple(found)
 
@@ -115,6 +121,8 @@ def _cluster_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, ver
             rule="DF104",
         )
     yield from _runtime_problems((*place, "runtime"), cluster, layout, version)
+    if cluster.redis == "none" and parse_version(version) < _WITHOUT_REDIS_SINCE:
+        yield ValuesProblem((*place, "redis"), f"schedulers of chart {version} need a Redis", rule="DF103")
     yield from _tracing_problems((*place, "tracing"), cluster, layout, version)
     if layout.logs == "verbose" and cluster.pprof_port is not None and cluster.log_level != "debug":
         yield ValuesProblem(
