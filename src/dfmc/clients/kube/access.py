@@ -181,6 +181,8 @@ def open_access(place: Place) -> Access:
         # The library names a place in the kubeconfig by its whole content, token included: keep only the safe start.
         safe = _SAFE_REASON.match(str(error))
         raise _broken(safe.group() if safe else "it is not a valid kubeconfig", shown) from None
+    except RecursionError:  # the library reads with PyYAML's own loader
+        raise _broken("it nests deeper than any kubeconfig", shown) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _broken(f"it is not a valid kubeconfig ({type(error).__name__})", shown) from None
 
@@ -196,6 +198,7 @@ def _build(place: Place, files: Sequence[Path], shown: str) -> Access:
             why=f"not found: {shown}",
             next_step="set KUBECONFIG, or name the file with `kubeconfig:` in the cluster's entry",
         )
+    _warn_of_readers(files)
     merger = KubeConfigMerger(os.pathsep.join(str(file) for file in files))
     config = merger.config.value if merger.config is not None else {}
     entry = _named(config, "contexts", context)
@@ -208,6 +211,12 @@ def _build(place: Place, files: Sequence[Path], shown: str) -> Access:
     loader.load_and_set(configuration)
     _adjust(configuration, loader, context)
     return Access(ApiClient(configuration), configuration.host, loader, _impersonation(loader))
+
+
+def _warn_of_readers(files: Sequence[Path]) -> None:
+    for file in files:
+        if file.exists() and file.stat().st_mode & 0o077:
+            _log.warning("others can read the kubeconfig %s, and the credentials in it: chmod 600", file)
 
 
 def _adjust(configuration: Configuration, loader: KubeConfigLoader, context: str) -> None:
