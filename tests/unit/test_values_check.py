@@ -295,3 +295,9 @@ clusters:
     assert refused.value.exit_code == 3
     sentences = check_defaults(loaded, {"novel": {"switch": False, "swich": False}})
     assert any("no key redis" in sentence for sentence in sentences)
+
+
+def test_who_may_do_without_redis() -> None:
+    assert found(guide(CURRENT, b={"redis": "none"})) == []
+    assert found(guide(CURRENT, a={"redis": "none"})) == [("clusters.0.redis", "DF103", "error")]
+    assert found(guide("1.0.9", b={"redis": "none"})) == [("clusters.1.redis", "DF103", "error")]

@@ -261,3 +261,17 @@ def test_the_workloads_of_a_release_are_known_by_kind_and_name(version: str, see
     assert workloads("b", "member") == members
     databases = [("StatefulSet", f"p2p-{name}") for name in ("mysql", "redis-master", "redis-replicas")]
     assert workloads("a", "central") == [("Deployment", "p2p-dragonfly-manager"), *members, *databases]
+
+
+def test_a_member_without_redis_must_have_no_address_and_no_password() -> None:
+    wiring = expected(guide(CURRENT, b={"redis": "none"}))
+    for addresses, password in (([], ""), (None, None)):
+        redis: dict[str, Any] = {"redis": {"addrs": addresses, "password": password, "brokerDB": 1, "backendDB": 2}}
+        scheduler = deepcopy(SCHEDULER) | {"database": redis, "job": redis}
+        assert check_wiring(member(scheduler=scheduler), wiring) == ()
+    assert keys(check_wiring(member(), wiring)) == [
+        "scheduler/scheduler.yaml: database.redis.addrs",
+        "scheduler/scheduler.yaml: database.redis.password",
+        "scheduler/scheduler.yaml: job.redis.addrs",
+        "scheduler/scheduler.yaml: job.redis.password",
+    ]

@@ -103,18 +103,23 @@ def load_file(path: str | Path, *, owned_paths: Collection[str] = ()) -> LoadedT
     Raises:
         TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8, or something in it is wrong.
     """
-    name, text = read_text(path)
+    other = "name another file: -f FILE, or DFMC_FILE"
+    name, text = read_text(path, if_missing=f"dfmc init {shlex.quote(str(path))}; or {other}")
     return load_text(text, name, owned_paths=owned_paths)
 
 
-def read_text(path: str | Path) -> tuple[str, str]:
+def read_text(path: str | Path, *, if_missing: str = "") -> tuple[str, str]:
     """Return the name and the text of a regular file, or of standard input where ``path`` is ``-``.
+
+    Args:
+        path: The file.
+        if_missing: The next step where there is no such file.
 
     Raises:
         TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8.
     """
     name = STDIN_NAME if str(path) == "-" else str(path)
-    data = _read_stdin() if name == STDIN_NAME else _read_regular(name)
+    data = _read_stdin() if name == STDIN_NAME else _read_regular(name, if_missing)
     if len(data) > MAX_BYTES:
         raise _refusal(name, [Diagnostic(name, 1, 1, "", "the file is larger than 1 MiB")])
     try:
@@ -156,12 +161,12 @@ def _too_large_defaults(root: MappingNode) -> tuple[int, int]:
     return defaults.start.line + 1, defaults.start.column + 1
 
 
-def _read_regular(name: str) -> bytes:
+def _read_regular(name: str, if_missing: str) -> bytes:
     """Read at most one byte more than allowed; O_NONBLOCK keeps a FIFO without a writer from blocking the open."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _unreadable(name, "there is no such file", "name the file: -f FILE, or DFMC_FILE") from None
+        raise _unreadable(name, "there is no such file", if_missing) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(name, f"cannot be read: {reason}") from error

@@ -25,6 +25,9 @@ _HOSTNAMES_SINCE = (2, 1, 33)  # manager/searcher/searcher.go
 _CHART_OF_HOSTNAMES = (1, 1, 38)  # its manager is v2.1.39
 _RELEASE_TAG = re.compile(r"v?\d+\.\d+\.\d+")
 
+# Dragonfly 2.1.0, whose scheduler is the first that starts without Redis, came with this chart.
+_WITHOUT_REDIS_SINCE = (1, 1, 0)
+
 FilePath = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
 
@@ -65,6 +68,9 @@ def check_values(topology: Topology) -> tuple[ValuesProblem, ...]:
     layout = layout_of(topology.chart.version)
     found = [*_newer_version(topology.chart.version, layout), *check_user_values(topology)]
     for index, cluster in enumerate(topology.clusters):
+        if cluster.redis == "none" and cluster.name == topology.manager.cluster:
+            message = "the manager needs its Redis: write redis: shared in this entry"
+            found.append(ValuesProblem(("clusters", index, "redis"), message, rule="DF103"))
         place: FilePath = ("clusters", index)
         found += _cluster_problems(place, cluster, layout, topology.chart.version)
         inherited = topology.defaults.runtime
@@ -180,6 +186,8 @@ def _cluster_problems(place: FilePath, cluster: ClusterSpec, layout: Layout, ver
             "as host.idc",
             rule="DF104",
         )
+    if cluster.redis == "none" and parse_version(version) < _WITHOUT_REDIS_SINCE:
+        yield ValuesProblem((*place, "redis"), f"schedulers of chart {version} need a Redis", rule="DF103")
     yield from _tracing_problems((*place, "tracing"), cluster, layout, version)
     yield from _log_problems(place, cluster, layout, version)
     if layout.runtime != "dfinit" and cluster.images.dfinit.model_fields_set:

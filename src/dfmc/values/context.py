@@ -43,6 +43,11 @@ class RenderContext:
         return tuple(name for name, external in given.items() if external is None)
 
     @property
+    def has_redis(self) -> bool:
+        """Whether the cluster's schedulers use the manager's Redis; the manager itself always does."""
+        return self.is_central or self.cluster.redis == "shared"
+
+    @property
     def membership(self) -> str:
         """How the cluster's peers find it: by ``id`` or by ``scopes``."""
         return membership_of(self.topology, self.cluster)

@@ -7,6 +7,7 @@ makes it). Of a chart beyond them only its own default values tell which keys it
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ KeyPath = tuple[str, ...]
 # map: its keys are known. open: any key may be inside. any: nothing is known of the value.
 Kind = Literal["map", "open", "list", "scalar", "any"]
 
+_LIMITS = re.compile(r"(\d[\d.]*\d)?\.\.(\d[\d.]*\d)?")
 _FACTS = Path(__file__).parent / "data" / "chart-keys.json"
 # Maps that Kubernetes or the node's kernel defines, not the chart: any key may be inside, whatever the defaults have.
 _FOREIGN_MAPS = {
@@ -39,6 +41,26 @@ def newest_known() -> str:
     """Return the newest chart version that dfmc has facts of."""
     newest: str = _facts()["versions"][1]
     return newest
+
+
+def known_versions() -> tuple[str, str]:
+    """Return the first and the last chart version whose keys are known."""
+    first, last = _facts()["versions"]
+    return str(first), str(last)
+
+
+def stages() -> tuple[Version, ...]:
+    """Return one version for each set of keys that charts have had, oldest first: where the next one begins."""
+    first, last = map(parse_version, known_versions())
+    limits = {first, last}
+    for spans in _facts()["paths"].values():
+        for begin, end in _LIMITS.findall(spans):
+            if begin:
+                limits.add(parse_version(begin))
+            if end:
+                major, minor, patch = parse_version(end)
+                limits.add((major, minor, patch + 1))
+    return tuple(sorted(version for version in limits if version <= last))
 
 
 def has_facts(version: str) -> bool:

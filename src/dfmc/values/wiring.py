@@ -227,6 +227,8 @@ def _agrees(expected: Any, seen: Any) -> bool:  # noqa: ANN401
     if expected is None or expected == "":
         return seen in (None, "", 0) and not isinstance(seen, bool)
     if isinstance(expected, list):
+        if not expected:
+            return seen in (None, [])
         return (
             isinstance(seen, list)
             and len(seen) == len(expected)
