@@ -86,6 +86,11 @@ _EXTERNAL: dict[str, Any] = {
 }
 
 
+def external(version: str) -> Topology:
+    """The guide with a database, a Redis and an Ingress of its own."""
+    return guide(version, **_EXTERNAL)
+
+
 # At least two versions of each layout, and both sides of what changes inside one.
 VERSIONS = (
     *("1.0.0", LEGACY, "1.1.11", "1.1.12", "1.1.37", "1.1.38", "1.1.60", "1.1.65"),
@@ -101,7 +106,7 @@ def topologies_of(version: str) -> dict[str, Topology]:
     for kind in layout.tracing:
         tracing = _TRACING[kind]
         found[f"full-{kind}"] = guide(version, a=_COMMON | {"tracing": tracing}, b=_COMMON | {"tracing": tracing})
-    found["external"] = guide(version, **_EXTERNAL)
+    found["external"] = external(version)
     for membership in layout.membership:
         found[membership] = guide(version, a={"membership": membership}, b={"membership": membership})
     if layout.tracing.get("jaeger") and layout.tracing["jaeger"].bundled:
