@@ -28,7 +28,7 @@ def sarif_document(file: str, diagnostics: Sequence[Diagnostic], ignored: Sequen
     results += [
         {
             **_result(item.diagnostic, places),
-            "suppressions": [{"kind": "inSource", "status": "accepted", "justification": item.reason}],
+            "suppressions": [{"kind": "inSource", "justification": item.reason}],
         }
         for item in ignored
     ]
