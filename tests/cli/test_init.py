@@ -94,7 +94,7 @@ def test_what_an_option_cannot_say_is_a_usage_error_and_writes_nothing(dfmc: Dfm
     (workplace / "topology.yaml").unlink()
     for arguments, words in (
         (("--chart-version", "1.7"), "chart.version: must be a whole version"),
-        (("--chart-version", "0.1.0"), "which dfmc cannot write values for"),
+        (("--chart-version", "0.1.0"), "dfmc cannot write values for it"),
         (("--name", "Prod"), "metadata.name: must be lower-case"),
         (("-n", "no_namespace"), "namespace: must be lower-case"),
         (("--context", "a"), "a is given twice"),

@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from dfmc.values.loading import load
 
+from dfmc.linting.loading import load
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, service_names
 from dfmc.state import Registration
 from dfmc.symbols import Pending, SecretRef

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
-from dfmc.values.loading import load_from_text
 
 from dfmc.clients.kube.access import open_access
 from dfmc.clients.kube.refusals import Place
 from dfmc.engine.credentials import read_file
 from dfmc.errors import PreflightError, TopologyError
+from dfmc.linting.loading import load_from_text
 from dfmc.output.values import values_yaml
 from dfmc.planning.credentials import CredentialNeed, check_given
 from dfmc.state import Registration

@@ -47,8 +47,8 @@ def init(
     """Choose contexts, write the file."""
     from dfmc.cli.writing import refuse_existing, write_new
     from dfmc.errors import TopologyError, UsageError
+    from dfmc.linting.loading import load_from_text
     from dfmc.topology import scaffold
-    from dfmc.values.loading import load_from_text
 
     terminal = invocation_of(context).terminal
     if file != "-":

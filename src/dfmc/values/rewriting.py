@@ -128,7 +128,7 @@ class Rewriting:
         A map's keys are moved one by one even where ``new`` is not there yet, so that each is reported by itself.
         """
         held = self.get(old)
-        if isinstance(held, dict) and convert is None:
+        if isinstance(held, dict) and held and convert is None:
             for key in list(held):
                 self._move((*key_path(old), key), (*key_path(new), key), None)
             if self.has(old):
