@@ -67,7 +67,7 @@ def by_key(manifests: str) -> dict[Key, Object]:
 
 def pod_containers(item: Object) -> list[Object]:
     pod = item.get("spec", {}).get("template", {}).get("spec", {}) if item["kind"] != "Service" else {}
-    return [*pod.get("initContainers", []), *pod.get("containers", [])]
+    return [*(pod.get("initContainers") or []), *pod.get("containers", [])]
 
 
 def config(objects: Mapping[Key, Object], name: str) -> Any:

@@ -8,11 +8,12 @@ from dfmc.state import Registration
 from dfmc.symbols import SecretRef, Symbol
 from dfmc.topology.model import Topology
 from dfmc.values.inputs import ValuesInputs
+from dfmc.values.layouts import layout_of
 from dfmc.values.names import central_endpoint, central_redis
 from dfmc.values.render import render_values
 from topologies import entry, topology
 
-LEGACY, CURRENT = "1.1.1", "1.7.4"
+LEGACY, CURRENT, NEWEST = "1.1.1", "1.7.4", "1.7.8"
 SECRETS = {
     "redis-password": "Redis-pw_1",
     "database-password": "Database-pw_1",
@@ -49,6 +50,10 @@ def rendered(wanted: Topology, name: str, **changes: Any) -> dict[str, Any]:
     return render_values(wanted, wanted.cluster(name), inputs(wanted, name, **changes))
 
 
+_TRACING: dict[str, dict[str, Any]] = {
+    "jaeger": {"type": "jaeger", "endpoint": "http://jaeger.example:14268/api/traces"},
+    "otlp": {"type": "otlp", "endpoint": "otel.example:4317", "path": "/v1/traces", "headers": {"tenant": "t"}},
+}
 # Every typed field once, in the forms that each layout can take.
 _COMMON: dict[str, Any] = {
     "tolerations": [{"key": "dedicated", "operator": "Exists"}],
@@ -81,30 +86,40 @@ _EXTERNAL: dict[str, Any] = {
 }
 
 
-def many_topologies() -> dict[str, Topology]:
-    """Topologies that between them use every typed field, role, runtime and option, by a name for test ids."""
-    found: dict[str, Topology] = {}
-    for version in (LEGACY, "1.0.0", "1.1.11"):
-        jaeger = {"type": "jaeger"}
-        found[f"{version}-plain"] = guide(version)
-        found[f"{version}-full"] = guide(version, a=_COMMON | {"tracing": jaeger}, b=_COMMON | {"tracing": jaeger})
-        collector = {"type": "jaeger", "endpoint": "http://jaeger.example:14268/api/traces"}
-        found[f"{version}-external"] = guide(version, a={"tracing": collector}, b={"tracing": collector}, **_EXTERNAL)
-        for kind in ("containerd", "containerd-no-cri", "cri-o", "docker", "none"):
-            runtime = {"type": kind, "registries": ["https://ghcr.io"], "injectConfigPath": True}
-            found[f"{version}-{kind}"] = guide(version, a={"runtime": runtime}, b={"runtime": runtime})
-    for version in (CURRENT, "1.4.5", "1.6.10"):
-        otlp = {
-            "type": "otlp",
-            "endpoint": "otel.example:4317",
-            "path": "/v1/traces",
-            "headers": {"tenant": "t"},
-        }
-        found[f"{version}-plain"] = guide(version)
-        found[f"{version}-full"] = guide(version, a=_COMMON | {"tracing": otlp}, b=_COMMON | {"tracing": otlp})
-        found[f"{version}-external"] = guide(version, **_EXTERNAL)
-        found[f"{version}-scopes"] = guide(version, a={"membership": "scopes"}, b={"membership": "scopes"})
-        for kind in ("containerd", "containerd-no-cri", "cri-o", "docker", "podman", "none"):
-            runtime = {"type": kind, "registries": ["https://ghcr.io", "docker.io"], "restart": False}
-            found[f"{version}-{kind}"] = guide(version, a={"runtime": runtime}, b={"runtime": runtime})
+def external(version: str) -> Topology:
+    """The guide with a database, a Redis and an Ingress of its own."""
+    return guide(version, **_EXTERNAL)
+
+
+# At least two versions of each layout, and both sides of what changes inside one.
+VERSIONS = (
+    *("1.0.0", LEGACY, "1.1.11", "1.1.12", "1.1.37", "1.1.38", "1.1.60", "1.1.65"),
+    *("1.1.66", "1.1.67", "1.1.70", "1.2.18", "1.3.1", "1.3.24", "1.3.31", "1.3.34", "1.3.37", "1.3.40", "1.4.4"),
+    *("1.4.5", "1.6.10", "1.6.27", CURRENT, "1.7.5", NEWEST, "9.9.9"),
+)
+
+
+def topologies_of(version: str) -> dict[str, Topology]:
+    """Topologies that between them use every typed field, role, runtime and option that the chart has."""
+    layout = layout_of(version)
+    found = {"plain": guide(version)}
+    for kind in layout.tracing:
+        tracing = _TRACING[kind]
+        found[f"full-{kind}"] = guide(version, a=_COMMON | {"tracing": tracing}, b=_COMMON | {"tracing": tracing})
+    found["external"] = external(version)
+    for membership in layout.membership:
+        found[membership] = guide(version, a={"membership": membership}, b={"membership": membership})
+    if layout.tracing.get("jaeger") and layout.tracing["jaeger"].bundled:
+        more = {"tracing": {"type": "jaeger"}, "images": {"registry": "registry.example/mirror"}}
+        found["own-jaeger"] = guide(version, a=more, b=more)
+    for kind in (*layout.runtimes, "containerd-no-cri", "none"):
+        runtime: dict[str, Any] = {"type": kind, "registries": ["https://ghcr.io", "docker.io"]}
+        runtime |= {"restart": False} if kind in layout.restart else {}
+        runtime |= {"injectConfigPath": True} if layout.runtime == "injection" else {}
+        found[kind] = guide(version, a={"runtime": runtime}, b={"runtime": runtime})
     return found
+
+
+def many_topologies() -> dict[str, Topology]:
+    """Those of every version in VERSIONS, by a name for test ids: ``1.7.4-plain``."""
+    return {f"{version}-{name}": wanted for version in VERSIONS for name, wanted in topologies_of(version).items()}

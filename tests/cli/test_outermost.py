@@ -12,7 +12,10 @@ from dfmc import __version__, errors
 from dfmc.errors import DfmcError, PartialError, PreflightError
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
-COMMANDS = ("validate", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version", "testbed")
+COMMANDS = (
+    "validate", "explain", "match", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version",
+    "testbed",
+)  # fmt: skip
 
 
 def loaded_after(*arguments: str) -> set[str]:
@@ -60,7 +63,7 @@ def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(comman
     assert lines[-1].strip().startswith(f"dfmc {command}")
 
 
-@pytest.mark.parametrize("command", ["validate", "render", "plan", "up", "status", "add-cluster", "console"])
+@pytest.mark.parametrize("command", ["validate", "match", "render", "plan", "up", "status", "add-cluster", "console"])
 def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     assert "DFMC_FILE" in dfmc(command, "--help").out
 
@@ -107,7 +110,7 @@ def test_each_error_ends_with_its_own_exit_code(error: DfmcError, dfmc: Dfmc, mo
     def raise_it(path: str) -> None:
         raise error
 
-    monkeypatch.setattr("dfmc.values.loading.load", raise_it)
+    monkeypatch.setattr("dfmc.linting.loading.load", raise_it)
     ended = dfmc("plan")
     assert (ended.code, ended.out) == (error.exit_code, "")
     assert "✗ failed" in ended.err
@@ -117,7 +120,7 @@ def test_an_error_inside_a_task_group_is_unwrapped(dfmc: Dfmc, monkeypatch: pyte
     def raise_it(path: str) -> None:
         raise ExceptionGroup("unhandled", [ExceptionGroup("inner", [PreflightError("no context kind-b", where="b")])])
 
-    monkeypatch.setattr("dfmc.values.loading.load", raise_it)
+    monkeypatch.setattr("dfmc.linting.loading.load", raise_it)
     ended = dfmc("plan")
     assert ended.code == 4
     assert ended.err.startswith("✗ b: no context kind-b\n")
@@ -129,7 +132,7 @@ def test_a_bug_is_70_with_its_traceback_in_the_log_file(
     def raise_it(path: str) -> None:
         raise ExceptionGroup("unhandled", [PreflightError("x"), ZeroDivisionError("by zero")])
 
-    monkeypatch.setattr("dfmc.values.loading.load", raise_it)
+    monkeypatch.setattr("dfmc.linting.loading.load", raise_it)
     ended = dfmc("plan")
     assert ended.code == 70
     assert ended.err.startswith("✗ a bug in dfmc: ZeroDivisionError: by zero\n")
@@ -146,7 +149,7 @@ def test_an_interrupted_question_is_130(dfmc: Dfmc, monkeypatch: pytest.MonkeyPa
     def raise_it(path: str) -> None:
         raise typer.Abort
 
-    monkeypatch.setattr("dfmc.values.loading.load", raise_it)
+    monkeypatch.setattr("dfmc.linting.loading.load", raise_it)
     assert dfmc("plan").code == 130
 
 
@@ -154,7 +157,7 @@ def test_ctrl_c_is_130(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch) -> None:
     def raise_it(path: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dfmc.values.loading.load", raise_it)
+    monkeypatch.setattr("dfmc.linting.loading.load", raise_it)
     assert dfmc("plan").code == 130
 
 

@@ -1,4 +1,5 @@
 import stat
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,32 @@ def test_manifests_are_what_helm_makes_of_the_values(
     assert scheduler["manager"]["schedulerClusterID"] == 2
     assert {obj["metadata"].get("namespace", "cluster-b") for obj in objects} == {"cluster-b"}
     assert not any(obj["kind"] == "Deployment" and "manager" in obj["metadata"]["name"] for obj in objects)
+
+
+@pytest.mark.helm
+def test_a_chart_newer_than_all_known_is_held_against_its_own_default_values(
+    dfmc: Dfmc, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFMC_HELM", str(helm_binary()))
+    write_repository(workplace / "charts")
+    with tarfile.open(workplace / "charts" / "dragonfly-1.7.4.tgz") as archive:
+        archive.extractall(workplace, filter="data")
+    for name, old, new in (
+        ("Chart.yaml", "version: 1.7.4", "version: 1.9.0"),
+        ("values.yaml", "", "novel: {first: false}\n"),
+    ):
+        file = workplace / "dragonfly" / name
+        file.write_text(file.read_text().replace(old, new, 1) if old else new + file.read_text())
+    text = GUIDE.replace("repository: https://charts.example/\n  version: 1.7.4", "path: dragonfly\n  version: 1.9.0")
+    (workplace / "topology.yaml").write_text(text + "  values: {novel: {first: true}}\n")
+    ended = dfmc("render", "--manifests", "-c", "a")
+    assert ended.code == 0, ended.err
+    assert "topology.yaml:7:3: warning: chart.version: chart 1.9.0 is newer than 1.7.8" in ended.err
+    assert "warning: clusters[1].values.novel: chart 1.9.0 has no key novel, as far as dfmc can tell" in ended.err
+    (workplace / "topology.yaml").write_text(text + "  values: {novel: {second: true}}\n")
+    ended = dfmc("render", "--manifests", "-c", "a")
+    assert (ended.code, ended.out) == (3, "")
+    assert "clusters[1].values.novel.second: chart 1.9.0 has no key novel.second" in ended.err
 
 
 def test_a_member_elsewhere_without_an_address_says_what_to_set(dfmc: Dfmc, workplace: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_refusal_without_a_position_is_no_valid_file(dfmc: Dfmc, monkeypatch: 
     def refuse(path: str) -> None:
         raise TopologyError("chart 9.9.9 is not known", next_step="set chart.version")
 
-    monkeypatch.setattr("dfmc.values.loading.load", refuse)
+    monkeypatch.setattr("dfmc.linting.loading.inspect", refuse)
     document = json.loads(dfmc("validate", "-o", "json").out)
     assert (document["valid"], document["diagnostics"][0]["message"]) == (False, "chart 9.9.9 is not known")
     ended = dfmc("validate")
@@ -111,5 +111,72 @@ def test_version_as_json_has_what_a_bug_report_needs(dfmc: Dfmc, monkeypatch: py
     document = json.loads(ended.out)
     assert (ended.code, document["kind"], document["helm"]) == (0, "Version", None)
     assert "no-such-helm" in document["helmError"]
-    assert "1.7.4" in document["charts"]
+    assert document["charts"] == "1.0.0 and newer (known up to 1.7.8)"
     assert document["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+LATEST = GUIDE.replace("runtime: {type: containerd}", "images: {scheduler: {tag: latest}} #COMMENT")
+
+
+def test_warnings_fail_where_they_shall(dfmc: Dfmc, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "topology.yaml").write_text(LATEST)
+    assert dfmc("validate").code == dfmc("validate", "--fail-on", "error").code == 0
+    ended = dfmc("validate", "--fail-on", "warning")
+    assert ended.code == 3
+    assert ended.out == (
+        "topology.yaml:13:24: warning: defaults.images.scheduler.tag: latest is another image every time a node pulls "
+        "it: name a version, or a digest [DF209]\n"
+    )
+    assert ended.err == (
+        "✗ topology.yaml: valid, 1 warning, and --fail-on warning (2 clusters, manager in a, chart dragonfly-1.7.4)\n"
+        "  next dfmc explain DF209\n"
+    )
+    assert dfmc("validate", "--fail-on", "warning", "-o", "json").code == 3
+    monkeypatch.setenv("DFMC_FAIL_ON", "warning")
+    assert dfmc("validate", "-o", "sarif").code == 3
+    (workplace / "topology.yaml").write_text(GUIDE)
+    assert dfmc("validate").code == 0
+
+
+def test_ignored_warnings_are_counted_and_fail_nothing(dfmc: Dfmc, workplace: Path) -> None:
+    (workplace / "topology.yaml").write_text(LATEST.replace("#COMMENT", "# dfmc: ignore DF209 thrown away tomorrow"))
+    ended = dfmc("validate", "--fail-on", "warning")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "✓ topology.yaml: valid, 1 ignored (2 clusters, manager in a, chart dragonfly-1.7.4)\n"
+    document = json.loads(dfmc("validate", "-o", "json").out)
+    assert document["diagnostics"] == []
+    assert [(item["rule"], item["reason"]) for item in document["ignored"]] == [("DF209", "thrown away tomorrow")]
+    assert dfmc("plan", "--help").code == 0
+
+
+def test_sarif_has_rules_results_and_what_is_ignored(dfmc: Dfmc, workplace: Path) -> None:
+    text = LATEST.replace("#COMMENT", "# dfmc: ignore DF209 thrown away").replace("kind: Topology", "kind: Topologie")
+    (workplace / "my topology.yaml").write_text(text.replace("scopes: {idc", "nodeSelector2: {}\n  scopes: {idc"))
+    ended = dfmc("validate", "my topology.yaml", "-o", "sarif")
+    assert (ended.code, ended.err) == (3, "")
+    (run,) = json.loads(ended.out)["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert {result["ruleId"] for result in run["results"]} == {"DF000"}
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == "my%20topology.yaml"
+        assert place["region"]["startLine"] >= 1
+    (workplace / "topology.yaml").write_text(LATEST.replace("#COMMENT", "# dfmc: ignore DF209 thrown away"))
+    (result,) = json.loads(dfmc("validate", "-o", "sarif").out)["runs"][0]["results"]
+    assert result["level"] == "warning"
+    assert result["suppressions"] == [{"kind": "inSource", "justification": "thrown away"}]
+
+
+def test_rules_are_explained(dfmc: Dfmc) -> None:
+    listed = dfmc("explain")
+    assert listed.code == 0
+    assert any(line.startswith("DF012  warning") for line in listed.out.splitlines())
+    one = dfmc("explain", "df012")
+    assert one.out.startswith(
+        "DF012 the node selectors of entries in one Kubernetes cluster exclude each other (warning)"
+    )
+    assert json.loads(dfmc("explain", "DF012", "DF209", "-o", "json").out)["rules"][1]["id"] == "DF209"
+    wrong = dfmc("explain", "DF21")
+    assert (wrong.code, wrong.out) == (64, "")
+    assert "there is no rule DF21" in wrong.err

@@ -27,7 +27,7 @@ def misplaced(empty_world: World) -> Iterator[World]:
     world.edit(misplace)
     world.first = world.dfmc("up", str(world.topology), code=None)
     world.topology.write_text(right)
-    yield world
+    return world
 
 
 def test_pods_that_no_node_takes_end_the_run_with_the_schedulers_words(misplaced: World) -> None:

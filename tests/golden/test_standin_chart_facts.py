@@ -16,6 +16,9 @@ from helm_binary import helm_binary
 
 pytestmark = pytest.mark.helm
 
+# What dfmc writes for a central cluster: from 1.7.5 on the defaults are off.
+CENTRAL = {"manager": {"enable": True}, "mysql": {"enable": True}, "redis": {"enable": True}}
+
 
 @pytest.fixture(scope="module")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
@@ -24,7 +27,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
 
 @pytest.mark.parametrize("version", standin_versions())
 def test_a_release_of_another_name_prefixes_every_object(helm: Renderer, version: str) -> None:
-    objects = helm.objects(version, release="foo")
+    objects = helm.objects(version, CENTRAL, release="foo")
     names = {name for _, name in objects}
     assert {"foo-dragonfly-manager", "foo-dragonfly-scheduler", "foo-mysql", "foo-redis-master"} <= names
     assert all(name.startswith("foo-") for name in names)
@@ -104,7 +107,7 @@ def test_jaeger_is_told_to_every_legacy_component_that_names_no_collector(helm: 
 def test_a_password_outside_the_safe_alphabet_comes_out_wrong_as_in_life(
     helm: Renderer, version: str, given: str, read: object
 ) -> None:
-    objects = helm.objects(version, {"redis": {"enable": False}, "externalRedis": {"password": given}})
+    objects = helm.objects(version, CENTRAL, {"redis": {"enable": False}, "externalRedis": {"password": given}})
     text = objects["ConfigMap", "dragonfly-manager"]["data"]["manager.yaml"]
     assert f"password: {given}\n" in text
     password = yaml.safe_load(text)["database"]["redis"]["password"]
@@ -147,7 +150,7 @@ def test_values_that_break_the_legacy_chart_break_its_standin(
 def test_database_subcharts_hand_over_the_credentials_that_dragonfly_was_told(helm: Renderer, version: str) -> None:
     auth = {"rootPassword": "root-secret", "username": "fly", "password": "db-secret", "database": "flies"}
     values = {"mysql": {"auth": auth}, "redis": {"auth": {"password": "kv-secret"}, "replica": {"replicaCount": 1}}}
-    objects = helm.objects(version, values)
+    objects = helm.objects(version, CENTRAL, values)
     secrets = {name: objects["Secret", name]["data"] for name in ("dragonfly-mysql", "dragonfly-redis")}
     assert secrets == {
         "dragonfly-mysql": {"mysql-root-password": "cm9vdC1zZWNyZXQ=", "mysql-password": "ZGItc2VjcmV0"},

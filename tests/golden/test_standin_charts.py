@@ -4,6 +4,7 @@ The reference lies beside the checkout (see `shared_material`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from chart_renderer import Object, Renderer, by_key, pod_containers
 from dfmc.testbed.chart_repository import standin_versions
+from dfmc.testbed.chart_values import default_values
 from helm_binary import helm_binary
 from shared_material import shared_material
 
@@ -119,23 +121,47 @@ def test_the_standin_renders_the_real_charts_objects_and_no_others(helm: Rendere
     assert not found, "\n".join(found)
 
 
+WITHOUT_REFERENCE = {"1.4.2"}
+
+
 @pytest.mark.shared
-@pytest.mark.parametrize("version", standin_versions())
+@pytest.mark.parametrize("version", sorted({*standin_versions()} - WITHOUT_REFERENCE))
 def test_the_default_values_are_the_real_charts_but_for_alert_rules(version: str) -> None:
     folder = shared_material() / "charts" / "default-values"
     real = yaml.safe_load((folder / f"dragonfly-{version}.yaml").read_text())
     for component in real.values():
         if isinstance(component, dict) and "prometheusRule" in component.get("metrics", {}):
             component["metrics"]["prometheusRule"]["rules"] = []
-    source = Path(__file__).resolve().parents[2] / "src" / "dfmc" / "testbed" / "charts"
-    ours = yaml.safe_load((source / f"dragonfly-{version}" / "values.yaml").read_text())
+    ours = yaml.safe_load(default_values(files("dfmc.testbed") / "charts", version))
     found = [*differences(real, ours)]
     assert not found, "\n".join(found)
 
 
+@pytest.mark.shared
+def test_every_chart_of_the_reference_has_a_standin() -> None:
+    folder = shared_material() / "charts" / "default-values"
+    published = {path.stem.removeprefix("dragonfly-") for path in folder.glob("dragonfly-*.yaml")}
+    assert published == {*standin_versions()} - WITHOUT_REFERENCE
+
+
+GUIDE_FILES = ["charts-config-cluster-a.yaml", "charts-config-cluster-b.yaml"]
+
+
 @pytest.mark.helm
 @pytest.mark.shared
-@pytest.mark.parametrize("file", ["charts-config-cluster-a.yaml", "charts-config-cluster-b.yaml"])
-def test_the_guides_files_fail_on_the_current_layout_as_they_do_in_life(helm: Renderer, file: str) -> None:
-    error = helm.template("1.7.4", shared_material() / "guide" / file, expect_failure=True)
+@pytest.mark.parametrize("file", GUIDE_FILES)
+@pytest.mark.parametrize("version", [version for version in standin_versions() if version not in ("1.1.1", "1.1.37")])
+def test_the_guides_files_fail_where_images_are_maps_as_they_do_in_life(
+    helm: Renderer, version: str, file: str
+) -> None:
+    error = helm.template(version, shared_material() / "guide" / file, expect_failure=True)
     assert "can't evaluate field pullSecrets" in error
+
+
+@pytest.mark.helm
+@pytest.mark.shared
+@pytest.mark.parametrize("file", GUIDE_FILES)
+def test_the_guides_files_do_as_they_are_up_to_1_1_37(helm: Renderer, file: str) -> None:
+    objects = helm.objects("1.1.37", shared_material() / "guide" / file)
+    assert ("StatefulSet", "dragonfly-seed-peer") in objects
+    assert ("StatefulSet", "dragonfly-seed-client") not in objects

@@ -48,15 +48,17 @@ def guide_legacy() -> Topology:
     )
 
 
-def guide_current() -> Topology:
+def guide_on(version: str) -> Topology:
     shared = {"replicas": _ONE_EACH, "runtime": {"type": "containerd", "registries": ["https://ghcr.io"]}}
     return topology(
-        chart={"repository": "https://charts.example/", "version": "1.7.4"},
+        chart={"repository": "https://charts.example/", "version": version},
         clusters=[entry("a", **shared), entry("b", **shared, scopes={"idc": "cluster-2"})],
     )
 
 
-TOPOLOGIES = {"guide": guide_current(), "guide-legacy": guide_legacy()}
+TOPOLOGIES = {"guide": guide_on("1.7.4"), "guide-legacy": guide_legacy()}
+# The other layouts.
+TOPOLOGIES |= {f"guide-{version}": guide_on(version) for version in ("1.1.37", "1.1.60", "1.1.66", "1.4.4", "1.7.8")}
 
 
 def told(symbol: Symbol) -> str:

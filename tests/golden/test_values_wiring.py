@@ -12,17 +12,18 @@ import yaml
 from chart_renderer import Renderer, by_key
 from dfmc.state import Registration
 from dfmc.symbols import resolve
+from dfmc.testbed.chart_repository import standin_versions
 from dfmc.topology.model import Topology
 from dfmc.values.context import role_of
 from dfmc.values.layouts import layout_of
 from dfmc.values.wiring import Fact, check_wiring, expected_wiring, expected_workloads
 from helm_binary import helm_binary
 from shared_material import shared_material
-from values_cases import CURRENT, LEGACY, guide, inputs, known, many_topologies, rendered
+from values_cases import CURRENT, LEGACY, guide, inputs, known, rendered, topologies_of
 
-STANDINS = (LEGACY, CURRENT)
-TOPOLOGIES = {name: wanted for name, wanted in many_topologies().items() if wanted.chart.version in STANDINS}
-TOPOLOGIES |= {"1.7.4-other-names": guide(CURRENT, a={"release": "p2p"}, b={"release": "p2p"})}
+STANDINS = standin_versions()
+TOPOLOGIES = {f"{version}-{name}": wanted for version in STANDINS for name, wanted in topologies_of(version).items()}
+TOPOLOGIES |= {f"{v}-other-names": guide(v, a={"release": "p2p"}, b={"release": "p2p"}) for v in STANDINS}
 ConfigMaps = list[dict[str, Any]]
 
 

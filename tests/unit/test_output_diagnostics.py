@@ -12,7 +12,7 @@ WARNING = Diagnostic("a,b:c.yaml", 1, 1, "", "no effect", "warning")
 
 def test_a_problem_is_one_line_with_its_place_first() -> None:
     assert [text.plain for text in diagnostic_lines([ERROR, WARNING])] == [
-        "t.yaml:3:5: chart.version: must be x.y.z, 100% of the time",
+        "t.yaml:3:5: chart.version: must be x.y.z, 100% of the time [chart-version]",
         "a,b:c.yaml:1:1: warning: no effect",
     ]
 

@@ -98,7 +98,7 @@ def test_a_wrong_file_lists_every_problem_then_the_count() -> None:
     )
     assert told(error) == [
         "topology.yaml:3:1: kind: must be Topology",
-        "topology.yaml:9:3: warning: clusters[1]: overlaps",
+        "topology.yaml:9:3: warning: clusters[1]: overlaps [overlap]",
         "✗ topology.yaml has 1 error",
         "  next correct the file, then: dfmc validate topology.yaml",
     ]

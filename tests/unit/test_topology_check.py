@@ -87,6 +87,8 @@ def test_release_name_of_a_subchart(part: str) -> None:
         ("10.0.0.0/33", "'10.0.0.0/33' is no network like 10.0.0.0/8: '10.0.0.0/33' does not appear to be an IPv4 or "
                         "IPv6 network"),
         ("fe80::%eth0/64", "'fe80::%eth0/64' is no network like 10.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", "'::ffff:10.0.0.0/104' is IPv4 written as IPv6, which matches no address: write "
+                                "10.0.0.0/8"),
         ("10.0.0.0/", "'10.0.0.0/' is no network like 10.0.0.0/8"),
         (" 10.0.0.0/8", "' 10.0.0.0/8' is no network like 10.0.0.0/8"),
     ],

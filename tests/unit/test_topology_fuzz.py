@@ -1,13 +1,18 @@
 """Whatever the text: a topology or a TopologyError with positions, soon. Never anything else.
 
-``DFMC_FUZZ_EXAMPLES=100000 pytest tests/unit/test_topology_fuzz.py`` runs as many inputs per test; the default is a
-sample. The runs are derandomized, so a failure repeats; with DFMC_FUZZ_SEED they start from that seed instead.
+    DFMC_FUZZ_EXAMPLES=100000 pytest -s tests/unit/test_topology_fuzz.py
+
+runs that many inputs in all (``make fuzz``) and prints how many there were; the default is a sample. The runs are
+derandomized, so a failure repeats; with DFMC_FUZZ_SEED they start from that seed instead.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +21,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 
+from dfmc.cli import main
 from dfmc.errors import TopologyError
 from dfmc.topology.load import LoadedTopology, load_file, load_text
 
-EXAMPLES = int(os.environ.get("DFMC_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("DFMC_FUZZ_EXAMPLES", "900"))
 SEED = os.environ.get("DFMC_FUZZ_SEED")
 GUIDE = (Path(__file__).resolve().parents[2] / "examples" / "guide" / "topology.yaml").read_text()
 LINES = GUIDE.splitlines(keepends=True)
@@ -29,13 +35,27 @@ TOKENS = [
     "\ufeff", "\x00", "\ud800", "\x85", "\u2028", "é",
     "---\n", "...\n", "%YAML 1.1\n", "clusters:\n", "  name: a\n", "defaults: ", "apiVersion: dfmc.io/v1alpha1\n",
 ]  # fmt: skip
-bounded = settings(
-    max_examples=EXAMPLES,
-    derandomize=SEED is None,
-    deadline=5000,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+# A long run takes longer than one test may; each input stays bounded by the loader's own limits.
+pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 10_000 else 0)
+done: Counter[str] = Counter()
+
+
+def part(percent: int) -> settings:
+    """This test's share of all inputs."""
+    return settings(
+        max_examples=max(1, EXAMPLES * percent // 100),
+        derandomize=SEED is None,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def told() -> Iterator[None]:
+    """Prints how many inputs there were; seen with ``-s``."""
+    yield
+    print(f"\n{done.total():,} inputs: " + ", ".join(f"{name} {count:,}" for name, count in done.items()))  # noqa: T201
 
 
 def seeded(test: Any) -> Any:
@@ -64,19 +84,21 @@ def expect_answer(text: str) -> LoadedTopology | None:
 
 
 @seeded
-@bounded
+@part(15)
 @given(st.text())
 @example("\ud800")
 @example('a: "\\ud800"')
 def test_any_text(text: str) -> None:
+    done["text"] += 1
     expect_answer(text)
 
 
 @seeded
-@bounded
+@part(20)
 @given(st.binary(max_size=400))
 @example(b"\xff\xfea\x00")
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
+    done["bytes"] += 1
     file = tmp_path / "topology.yaml"
     file.write_bytes(content)
     given = answer(lambda: load_file(file))
@@ -84,16 +106,22 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
 
 
 @seeded
-@bounded
+@part(20)
 @given(st.lists(st.sampled_from(TOKENS), max_size=60).map("".join))
 def test_any_mixture_of_yaml_tokens(text: str) -> None:
+    done["tokens"] += 1
     expect_answer(text)
 
 
 @seeded
-@bounded
+@part(20)
 @given(st.data())
 def test_guide_with_lines_spoilt(data: st.DataObject) -> None:
+    done["lines spoilt"] += 1
+    expect_answer(spoilt(data))
+
+
+def spoilt(data: st.DataObject) -> str:
     lines = list(LINES)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))
@@ -101,7 +129,33 @@ def test_guide_with_lines_spoilt(data: st.DataObject) -> None:
         cut = data.draw(st.integers(0, len(line)))
         kept = data.draw(st.integers(cut, len(line)))
         lines[at] = line[:cut] + "".join(data.draw(st.lists(st.sampled_from(TOKENS), max_size=3))) + line[kept:]
-    expect_answer("".join(lines))
+    return "".join(lines)
+
+
+@seeded
+@part(15)
+@given(st.data())
+def test_validate_as_a_command_on_any_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    """The command itself: 0 or 3, whatever the file holds, and never a traceback."""
+    done["validate"] += 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    content = data.draw(st.binary(max_size=400)) if data.draw(st.booleans()) else spoilt_bytes(data)
+    file = tmp_path / "topology.yaml"
+    file.write_bytes(content)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["validate", str(file)])
+    assert code in (0, 3), err.getvalue()
+    assert "Traceback" not in out.getvalue() + err.getvalue()
+    assert (code == 0) == ("✓" in out.getvalue())
+
+
+def spoilt_bytes(data: st.DataObject) -> bytes:
+    content = spoilt(data).encode("utf-8", "surrogatepass")
+    at = data.draw(st.integers(0, len(content)))
+    return content[:at] + data.draw(st.binary(max_size=8)) + content[at:]
 
 
 scalars = (
@@ -149,9 +203,10 @@ def test_full_document_is_a_topology() -> None:
 
 
 @seeded
-@bounded
+@part(10)
 @given(st.data())
 def test_any_value_in_any_place(data: st.DataObject) -> None:
+    done["values misplaced"] += 1
     document = yaml.safe_load(yaml.safe_dump(FULL))
     for _ in range(data.draw(st.integers(1, 3))):
         *way, last = data.draw(st.sampled_from(places(document)))

@@ -1,21 +1,37 @@
-"""Hostile files (rows I1-I17 of the failure catalogue, as far as loading goes): refused, soon, in bounded memory."""
+"""Hostile input, rows I1 to I17 of the failure catalogue: refused or read literally, within limits that are counted.
+
+Seconds and megabytes are measured by tests/bench/hostile.py, on the same files.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-import resource
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from dfmc.errors import TopologyError
+from dfmc.clients.kube.access import open_access
+from dfmc.clients.kube.refusals import Place
+from dfmc.engine.credentials import read_file
+from dfmc.errors import PreflightError, TopologyError
+from dfmc.linting.loading import load_from_text
+from dfmc.output.values import values_yaml
+from dfmc.planning.credentials import CredentialNeed, check_given
+from dfmc.state import Registration
+from dfmc.topology import parse as parser
 from dfmc.topology.load import load_file
-from topology_texts import GOOD, HEAD, errors, load, refusal, with_b
-
-MIB = 1024 * 1024
+from dfmc.values.inputs import ValuesInputs
+from dfmc.values.names import central_endpoint, central_redis
+from dfmc.values.render import render_values
+from hostile_texts import MEBIBYTE_FILES, MIB
+from topology_texts import GOOD, HEAD, errors, load, refusal, warnings, with_b
 
 
 def first(text: str) -> str:
@@ -118,71 +134,45 @@ def test_i6_more_than_a_mebibyte_is_refused_at_once(tmp_path: Path) -> None:
     file = tmp_path / "t.yaml"
     with file.open("wb") as written:
         written.truncate(1 << 40)  # a sparse terabyte: reading it all would take for ever
-    started = time.monotonic()
     with pytest.raises(TopologyError, match="the file is larger than 1 MiB"):
         load_file(file)
-    assert time.monotonic() - started < 2
 
 
-MEBIBYTE_FILES = {
-    "keys": "".join(f"k{i}: \n" for i in range(MIB // 9)),
-    "duplicates": "a: 1\n" * (MIB // 5),
-    "aliases": "a: &a x\nb: [" + "*a," * (MIB // 3 - 10) + "]",
-    "anchors": "".join(f"- &a{i} x\n" for i in range(MIB // 14)),
-    "tag lines": "".join(f"%TAG !a{i}! !x\n" for i in range(MIB // 16)),
-    "one word": "a: " + "x" * (MIB - 3),
-    "digits": "a: " + "9" * (MIB - 3),
-    "base 60": "a: 1" + ":1" * (MIB // 2 - 2),
-    "brackets": "[" * MIB,
-    "comments": "#\n" * (MIB // 2),
-    "tabs": "a:\n" + "\t" * (MIB - 3),
-    "entries": HEAD + "clusters:\n" + "- {name: x}\n" * (MIB // 12 - 20),
-    "unknown keys": HEAD + "clusters:\n- {" + ", ".join(f"kk{i}: 1" for i in range(MIB // 12)) + "}\n",
-    "idc": with_b(f"scopes: {{idc: '{'a|' * (MIB // 2 - 200)}'}}"),
-    "pattern": with_b(f"scopes: {{hostnames: ['{'(a' * (MIB // 2 - 200)}']}}"),
-    "repetition": with_b(f"scopes: {{hostnames: ['{'a{9}' * (MIB // 4 - 200)}']}}"),
-}
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events of the YAML parser were looked at: what time and memory go with."""
+    seen = [0]
+    real: Any = yaml.parse
+
+    def counted(*arguments: Any, **rest: Any) -> Iterator[yaml.Event]:
+        for event in real(*arguments, **rest):
+            seen[0] += 1
+            yield event
+
+    monkeypatch.setattr(yaml, "parse", counted)
+    return seen
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", MEBIBYTE_FILES)
-def test_i6_a_hostile_mebibyte_is_answered_in_seconds(name: str) -> None:
+def test_i6_a_hostile_mebibyte_is_answered_within_the_limits(name: str, events: list[int]) -> None:
     text = MEBIBYTE_FILES[name][:MIB]
-    started = time.process_time()
     try:
         load(text)
     except TopologyError as error:
         told = error.diagnostics
     else:
         told = ()
-    assert time.process_time() - started < 5
+    # One event for each value and at most one more for the end of each collection.
+    assert events[0] <= 2 * parser.MAX_NODES + 10
     assert len(told) <= 201
     assert all(len(str(diagnostic)) < 1000 for diagnostic in told)
 
 
-def test_i6_memory_stays_bounded() -> None:
-    # In a process of its own: the limit is for the whole address space.
-    program = (
-        "import resource; from dfmc.topology.load import load_text\n"
-        "from dfmc.errors import TopologyError\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
-        "bomb = 'a0: &a0 [x, x]\\n' + ''.join(f'a{i}: &a{i} [*a{i-1}, *a{i-1}]\\n' for i in range(1, 60))\n"
-        "for text in (bomb, '[' * (1 << 20), 'a: 1\\n' * 200000, 'a: ' + '9' * 1000000):\n"
-        "    try: load_text(text, 't')\n"
-        "    except TopologyError: pass\n"
-        # Not ru_maxrss: Linux carries that over from the process that forked this one.
-        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))\n"
-    )
-    source = str(Path(__file__).resolve().parents[2] / "src")
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert int(run.stdout) < 200 * 1024
-    assert resource.getrlimit(resource.RLIMIT_AS)[0] != 600 << 20
+def test_i2_a_bomb_is_given_up_after_few_events(events: list[int]) -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 10_000))
+    refusal(bomb)
+    assert events[0] < 100
 
 
 BOOLEANS = [form(word) for word in ("yes", "no", "true", "false", "on", "off") for form in (str, str.title, str.upper)]
@@ -270,6 +260,15 @@ def test_i9_tags_and_keys(value: str, message: str) -> None:
     assert told.endswith(f": {message}")
 
 
+def test_i10_a_misspelt_key_is_answered_with_the_right_one() -> None:
+    assert errors(with_b("scpes: {idc: x}")) == ["t.yaml:13:3: clusters[1].scpes: unknown key: did you mean scopes?"]
+    assert errors(GOOD.replace("clusters:", "cluser:")) == [
+        "t.yaml:1:1: clusters: is missing",
+        "t.yaml:6:1: cluser: unknown key: did you mean clusters?",
+    ]
+    assert errors(with_b("idc: x")) == ["t.yaml:13:3: clusters[1].idc: unknown key here: it belongs into scopes"]
+
+
 def test_i11_names_equal_but_for_case_or_blanks() -> None:
     told = errors(GOOD + "- name: B\n  context: x\n  namespace: x\n- name: 'b '\n  context: y\n  namespace: y\n")
     assert [line.split(": ")[2] for line in told if "already" in line] == [
@@ -279,13 +278,87 @@ def test_i11_names_equal_but_for_case_or_blanks() -> None:
     assert sum("must be lower-case" in line for line in told) == 2
 
 
+@pytest.mark.parametrize("network", ["nonsense", "10.0.0.0/33", "10.0.0.1", "10.0.0.0/8 ", "::/129", "10.0.0/8"])
+def test_i12_what_is_no_network_is_refused(network: str) -> None:
+    (told,) = errors(with_b(f"scopes: {{cidrs: ['{network}']}}"))
+    assert told.startswith("t.yaml:13:20: clusters[1].scopes.cidrs[0]: ")
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "2001:db8::/32", "::/0", "10.0.0.0/32"])
+def test_i12_every_network_is_accepted(network: str) -> None:
+    assert load(with_b(f"scopes: {{cidrs: ['{network}']}}")).warnings == ()
+
+
+def test_i12_a_scope_of_two_clusters_is_warned_of() -> None:
+    text = GOOD.replace("- name: b\n", "  scopes: {idc: x, cidrs: [10.0.0.0/8]}\n- name: b\n")
+    twice = text + "  scopes: {idc: X, cidrs: [10.0.0.0/8]}\n"
+    assert [line.split(": ")[1] for line in warnings(twice)] == [
+        "clusters[1].scopes.idc",
+        "clusters[1].scopes.cidrs[0]",
+    ]
+
+
+def test_i13_one_release_for_two_clusters_is_refused() -> None:
+    (told,) = errors(GOOD.replace("context: two", "context: one"))
+    assert told.endswith("the release dragonfly in namespace dragonfly of context one is that of a already")
+
+
+KUBECONFIG = "contexts: [{name: there, context: {cluster: c}}]\nclusters: [{name: c, cluster: {server: 'https://x'}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "not found: "),
+        (KUBECONFIG, "there"),
+        ("contexts: [", "line 1, column 12"),
+        ("users: [{name: u, user: {token: canary-pw}}]\ncontexts: 3\n", ""),
+        ("[" * 3000, "nests deeper than any kubeconfig"),
+    ],
+)
+def test_i14_a_context_that_is_not_there_is_named_with_its_file(
+    tmp_path: Path, content: str | None, words: str
+) -> None:
+    file = tmp_path / "kubeconfig"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(PreflightError) as caught:
+        open_access(Place("wanted", file))
+    told = f"{caught.value} {caught.value.next_step}"
+    assert str(file) in told
+    assert words in told
+    assert "canary-pw" not in told
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_i14_a_kubeconfig_that_others_can_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: bool
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    file.chmod(mode)
+    with caplog.at_level(logging.WARNING):
+        open_access(Place("there", file)).close()
+    assert ("others can read the kubeconfig" in caplog.text) is is_told
+
+
+@pytest.mark.parametrize(
+    "password", ["Ab #cd", 'p#w: "x', "1e10", "12345678", "true", "{{ x }}", "$(id)", "short", "x" * 21]
+)
+def test_i15_a_password_that_the_chart_or_the_manager_cannot_take_is_refused_unseen(password: str) -> None:
+    need = CredentialNeed("root-password", None, "manager.rootPassword")
+    with pytest.raises(PreflightError) as caught:
+        check_given(need, password)
+    assert password not in str(caught.value)
+    assert caught.value.why
+
+
+@pytest.mark.timeout(30)
 def test_i16_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    started = time.monotonic()
     with pytest.raises(TopologyError, match="not a regular file; for standard input give -"):
         load_file(fifo)
-    assert time.monotonic() - started < 1
 
 
 def test_i16_standard_input_is_read_no_further_than_the_limit() -> None:
@@ -311,3 +384,33 @@ def test_credentials_in_addresses_are_not_repeated() -> None:
     refused = refusal(text)
     assert [d.rule for d in refused.diagnostics] == ["DF016", "DF016"]
     assert "canary-pw" not in str(refused)
+
+
+@pytest.mark.timeout(30)
+def test_i16_a_credential_comes_from_a_small_regular_file_alone(tmp_path: Path) -> None:
+    need = CredentialNeed("redis-password", None, "manager.redisPassword")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "large").write_bytes(b"x" * 5000)
+    (tmp_path / "binary").write_bytes(b"\xff")
+    (tmp_path / "real").write_text("Redis-pw_1\n")
+    (tmp_path / "link").symlink_to("real")
+    for name in ("fifo", "large", "binary", "missing", "."):
+        with pytest.raises(PreflightError) as caught:
+            read_file(need, tmp_path / name)
+        assert caught.value.where == "manager.redisPassword"
+    assert read_file(need, tmp_path / "link") == "Redis-pw_1"
+
+
+LITERAL = ["$(id)", "${HOME}", "$HOME", "{{ .Release.Name }}", "{% raw %}", "`id`", "~/x", "%PATH%", "a\\nb"]
+
+
+@pytest.mark.parametrize("text", LITERAL)
+def test_i17_text_that_looks_like_a_command_or_a_template_stays_text(text: str) -> None:
+    loaded = load_from_text(with_b(f"values: {{client: {{podAnnotations: {{note: '{text}'}}}}}}"), "t.yaml")
+    topology = loaded.topology
+    member = topology.cluster("b")
+    given = ValuesInputs(Registration(2, 2), central_endpoint(topology), central_redis(topology), frozenset())
+    values = render_values(topology, member, given)
+    assert values["client"]["podAnnotations"] == {"note": text}
+    assert json.loads(json.dumps(values["client"]["podAnnotations"])) == {"note": text}
+    assert yaml.safe_load(values_yaml(values["client"]))["podAnnotations"] == {"note": text}

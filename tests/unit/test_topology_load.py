@@ -289,7 +289,7 @@ def test_missing_file_says_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(TopologyError) as caught:
         load_file(tmp_path / "none.yaml")
     assert str(caught.value) == f"{tmp_path}/none.yaml:1:1: there is no such file"
-    assert caught.value.next_step == "name the file: -f FILE, or DFMC_FILE"
+    assert caught.value.next_step == f"dfmc init {tmp_path}/none.yaml; or name another file: -f FILE, or DFMC_FILE"
 
 
 def test_unreadable_things_are_refused(tmp_path: Path) -> None:

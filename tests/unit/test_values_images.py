@@ -2,7 +2,7 @@ import pytest
 
 from dfmc.values.images import split_repository
 from dfmc.values.merge import get_path
-from values_cases import CURRENT, LEGACY, guide, rendered
+from values_cases import CURRENT, LEGACY, NEWEST, VERSIONS, guide, rendered
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,10 @@ def test_the_first_part_is_a_registry_when_it_looks_like_a_host(
     assert split_repository(repository) == expected
 
 
-def test_the_legacy_layout_gets_strings() -> None:
+@pytest.mark.parametrize("version", [LEGACY, "1.1.37"])
+def test_layouts_up_to_l2_get_strings(version: str) -> None:
     images = {"manager": {"repository": "mine/manager", "tag": "v1", "pullPolicy": "Never"}}
-    manager = rendered(guide(LEGACY, a={"images": images}), "a")["manager"]
+    manager = rendered(guide(version, a={"images": images}), "a")["manager"]
     assert [manager[key] for key in ("image", "tag", "pullPolicy")] == ["mine/manager", "v1", "Never"]
 
 
@@ -66,7 +67,31 @@ def test_a_registry_overrides_all_of_the_current_chart_and_the_databases() -> No
     assert [get_path(values, path) for path in paths] == ["r.example"] * 3
 
 
-@pytest.mark.parametrize(("version", "path"), [(LEGACY, "pullSecrets"), (CURRENT, "image.pullSecrets")])
+def test_a_registry_reaches_the_jaeger_of_charts_that_have_a_common_registry_too() -> None:
+    images = {"registry": "r.example/m", "seedPeer": {"repository": "ghcr.io/x/dfdaemon"}}
+    values = rendered(guide("1.1.60", a={"images": images, "tracing": {"type": "jaeger"}}), "a")
+    paths = ("global.imageRegistry", "jaeger.allInOne.image", "mysql.image.registry")
+    assert [get_path(values, path) for path in paths] == [
+        "r.example/m",
+        "r.example/m/jaegertracing/all-in-one",
+        "r.example/m",
+    ]
+    assert values["seedPeer"]["image"] == {"registry": "ghcr.io", "repository": "x/dfdaemon"}
+    assert "initContainerImage" not in values["containerRuntime"]
+    assert "allInOne" not in rendered(guide("1.1.60", a={"images": images}), "a")["jaeger"]
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        (LEGACY, "pullSecrets"),
+        ("1.1.37", "pullSecrets"),
+        ("1.1.38", "image.pullSecrets"),
+        ("1.1.66", "image.pullSecrets"),
+        (CURRENT, "image.pullSecrets"),
+        (NEWEST, "image.pullSecrets"),
+    ],
+)
 def test_pull_secrets_reach_every_pod_in_the_form_it_takes(version: str, path: str) -> None:
     wanted = guide(version, a={"images": {"pullSecrets": ["one", "two"]}}, b={"images": {"pullSecrets": ["one"]}})
     values = rendered(wanted, "a")
@@ -77,7 +102,7 @@ def test_pull_secrets_reach_every_pod_in_the_form_it_takes(version: str, path: s
 
 
 def test_databases_come_from_the_repository_that_still_has_them() -> None:
-    for version in (LEGACY, "1.4.5", CURRENT):
+    for version in VERSIONS:
         values = rendered(guide(version), "a")
         for name in ("mysql", "redis"):
             assert get_path(values, f"{name}.image.repository") == f"bitnamilegacy/{name}"

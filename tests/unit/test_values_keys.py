@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 import yaml
 
-from dfmc.values.keys import has_key, has_key_exactly, unknown_keys
+from dfmc.values.key_facts import has_facts, newest_known
+from dfmc.values.keys import has_key, has_key_exactly, unknown_keys, unknown_keys_of
 from dfmc.values.merge import nest
 from shared_material import shared_material
 
-# Of the versions whose default values lie beside the checkout, those that the facts cover.
-KNOWN = ("1.1.1", "1.1.37", "1.1.60", "1.1.66", "1.4.4", "1.4.5", "1.6.27", "1.7.4")
+# The versions whose default values lie beside the checkout.
+KNOWN = ("1.1.1", "1.1.37", "1.1.60", "1.1.66", "1.4.4", "1.4.5", "1.6.27", "1.7.4", "1.7.8")
 
 
 def messages(values: dict[str, Any], version: str) -> list[str]:
@@ -50,6 +51,8 @@ def test_what_the_chart_reads_or_leaves_open_is_known(path: str) -> None:
         ("manager.tag", "it is manager.image.tag there"),
         ("scheduler.config.verbose", "it is scheduler.config.server.logLevel there"),
         ("scheduler.config.manager.addr", "has no key scheduler.config.manager.addr"),
+        ("seedClient.config.seedPeer.clusterID", "it is seedClient.config.host.schedulerClusterID there"),
+        ("client.config.gc.policy.diskThreshold", "it is client.config.gc.policy.distThreshold there"),
     ],
 )
 def test_a_key_the_chart_lacks_is_named_with_what_was_probably_meant(path: str, message: str) -> None:
@@ -95,6 +98,12 @@ def test_null_may_stand_anywhere_it_takes_a_default_away() -> None:
         ("injector.enable", "1.6.15", "1.6.16"),
         ("manager.maxProcs", "1.1.9", "1.1.10"),
         ("trainer.enable", "1.0.6", "1.0.7"),
+        ("client.enable", "1.1.11", "1.1.12"),
+        ("client.dfinit.enable", "1.1.34", "1.1.35"),
+        ("global.imageRegistry", "1.1.37", "1.1.38"),
+        ("client.dfinit.restartContainerRuntime", "1.3.23", "1.3.24"),
+        ("manager.config.server.logLevel", "1.3.39", "1.3.40"),
+        ("client.config.host.schedulerClusterID", "1.4.4", "1.4.5"),
     ],
 )
 def test_keys_are_known_from_the_version_that_brought_them(path: str, before: str, since: str) -> None:
@@ -106,6 +115,78 @@ def test_keys_are_known_from_the_version_that_brought_them(path: str, before: st
 def test_a_version_newer_than_all_known_is_judged_by_the_newest() -> None:
     assert has_key("client.dfinit.enable", "9.9.9")
     assert not has_key("dfdaemon.enable", "9.9.9")
+
+
+def test_facts_end_at_the_newest_known_and_have_a_gap() -> None:
+    assert newest_known() == "1.7.8"
+    known = {version: has_facts(version) for version in ("0.9.9", "1.0.0", "1.7.4", "1.7.5", "1.7.7", "1.7.8", "1.7.9")}
+    assert known == {
+        "0.9.9": False,
+        "1.0.0": True,
+        "1.7.4": True,
+        "1.7.5": False,
+        "1.7.7": False,
+        "1.7.8": True,
+        "1.7.9": False,
+    }
+
+
+@pytest.mark.parametrize("path", ["client.config.manager.addr", "scheduler.service.type", "client.sysctlInit.enable"])
+def test_between_two_known_versions_the_keys_of_both_may_be_there(path: str) -> None:
+    assert has_key(path, "1.7.6")
+    assert has_key(path, "1.7.4") != has_key(path, "1.7.8")
+
+
+DEFAULTS: dict[str, Any] = {
+    "scheduler": {"replicas": 3, "image": {"tag": "v1"}, "tolerations": [], "nodeSelector": {}},
+    "client": {"config": {"tracing": {"protocol": ""}, "verbose": None}, "podAnnotations": {"a.b/c": "d"}},
+    "redis": {"auth": {"password": "x"}},
+    "odd.key": {"inner.key": 1},
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        DEFAULTS,
+        {"scheduler": {"nodeSelector": {"anything": "goes"}, "image": None}},
+        {"redis": {"master": {"persistence": {"size": "1Gi"}}}},
+        {"client": {"config": {"tracing": {"endpoint": "x:1"}, "verbose": {"what": "ever"}}}},
+        {"client": {"podAnnotations": {"other": "x"}}},
+    ],
+)
+def test_a_charts_own_defaults_tell_its_keys(values: dict[str, Any]) -> None:
+    assert unknown_keys_of(values, DEFAULTS, "9.0.0") == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"schedular": 1}, "chart 9.0.0 has no key schedular; did you mean scheduler?"),
+        ({"scheduler": {"tag": "v1"}}, "chart 9.0.0 has no key scheduler.tag; it is scheduler.image.tag there"),
+        ({"scheduler": {"image": "x"}}, "chart 9.0.0 wants a map here, not a single value"),
+        ({"client": {"config": {"gc": {"policy": {"diskThreshold": 1}}}}}, "chart 9.0.0 has no key client.config.gc"),
+        ({"odd.key": {"inner": 1}}, "has no key odd.key.inner"),
+        ({"odd": {"key": 1}}, "has no key odd"),
+    ],
+)
+def test_what_they_lack_is_named(values: dict[str, Any], message: str) -> None:
+    (problem,) = unknown_keys_of(values, DEFAULTS, "9.0.0")
+    assert message in problem.message
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("version", ["1.7.4", "1.7.8"])
+def test_facts_and_the_charts_own_defaults_agree(version: str) -> None:
+    """Each finds in the other layouts' defaults what the other finds, but for keys that no default value shows."""
+    folder = shared_material() / "charts" / "default-values"
+    read = {name: yaml.safe_load((folder / f"dragonfly-{name}.yaml").read_text()) for name in KNOWN}
+    for values in read.values():
+        by_facts = {problem.path for problem in unknown_keys(values, version)}
+        by_defaults = {problem.path for problem in unknown_keys_of(values, read[version], version)}
+        assert by_facts <= by_defaults
+        hidden = {path for path in by_defaults - by_facts if not has_key(".".join(path), version)}
+        assert not hidden
 
 
 @pytest.mark.shared

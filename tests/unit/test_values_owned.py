@@ -6,7 +6,7 @@ from dfmc.values.keys import has_key
 from dfmc.values.layouts import layout_of
 from dfmc.values.merge import get_path, nest
 from dfmc.values.owned import owned_keys, owned_problems
-from values_cases import CURRENT, LEGACY, guide, rendered
+from values_cases import CURRENT, LEGACY, VERSIONS, guide, rendered
 
 
 def paths(values: dict[str, Any], version: str = CURRENT) -> list[str]:
@@ -75,7 +75,18 @@ def test_each_layout_owns_its_own_names() -> None:
     assert "seedClient.config.host.schedulerClusterID" not in legacy
 
 
-@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+def test_the_data_plane_that_stays_off_is_dfmcs_to_switch() -> None:
+    values = {"client": {"enable": True}, "seedClient": {"enable": True}}
+    for version in ("1.1.12", "1.1.65"):
+        assert paths(values, version) == ["client.enable", "seedClient.enable"]
+        (first, _) = owned_problems(values, layout_of(version))
+        assert (
+            first.message == "client.enable is not yours to set: on this chart dfmc runs seedPeer and dfdaemon instead"
+        )
+    assert paths(values, "1.1.66") == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("cluster", ["a", "b"])
 def test_whatever_the_wiring_writes_is_owned(version: str, cluster: str) -> None:
     values = rendered(guide(version), cluster)

@@ -12,7 +12,7 @@ from dfmc.topology.model import Topology
 from dfmc.values.inputs import ManagerEndpoint
 from dfmc.values.keys import unknown_keys
 from dfmc.values.merge import get_path
-from values_cases import CURRENT, LEGACY, guide, many_topologies, rendered
+from values_cases import CURRENT, LEGACY, NEWEST, VERSIONS, guide, many_topologies, rendered
 
 TOPOLOGIES = many_topologies()
 MANAGER = "dragonfly-manager.cluster-a.svc.cluster.local"
@@ -31,12 +31,53 @@ def test_every_rendered_key_is_one_that_the_chart_has(name: str, cluster: str) -
         assert unknown_keys(values, wanted.chart.version) == ()
 
 
-@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_switches_are_written_out_in_both_roles(version: str) -> None:
     switches = ("manager.enable", "mysql.enable", "redis.enable", "scheduler.enable")
     wanted = guide(version)
     assert at(rendered(wanted, "a"), *switches) == [True, True, True, True]
     assert at(rendered(wanted, "b"), *switches) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("version", ["1.1.12", "1.1.37", "1.1.38", "1.1.65"])
+@pytest.mark.parametrize("cluster", ["a", "b"])
+def test_charts_with_both_data_planes_run_the_go_one(version: str, cluster: str) -> None:
+    values = rendered(guide(version), cluster)
+    switches = ("seedPeer.enable", "dfdaemon.enable", "client.enable", "seedClient.enable")
+    assert at(values, *switches) == [True, True, False, False]
+    assert [*values["client"], *values["seedClient"]] == ["enable", "enable"]
+
+
+@pytest.mark.parametrize("version", ["1.1.66", "1.2.18", "1.4.4"])
+def test_seed_clients_that_register_get_the_seed_peers_id_and_peers_say_their_idc(version: str) -> None:
+    wanted = guide(version)
+    ids = ("scheduler.config.manager.schedulerClusterID", "seedClient.config.seedPeer.clusterID")
+    assert at(rendered(wanted, "a"), *ids) == [1, 1]
+    values = rendered(wanted, "b")
+    assert at(values, *ids) == [2, 3]
+    assert at(values, "client.config.host", "seedClient.config.host") == [{"idc": "cluster-2"}] * 2
+
+
+@pytest.mark.parametrize(("version", "written"), [("1.1.69", True), ("1.1.70", False), ("1.2.18", False)])
+def test_clients_are_told_the_managers_url_only_where_the_chart_would_get_it_wrong(version: str, written: bool) -> None:
+    urls = [f"http://{MANAGER}:65003"] if written else "missing"
+    paths = ("client.config.manager.addrs", "seedClient.config.manager.addrs")
+    assert at(rendered(guide(version), "b"), *paths) == [urls, urls]
+    assert at(rendered(guide(version), "a"), *paths) == ["missing", "missing"]
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "1.2.18"])
+def test_externalmanager_alone_names_the_manager_where_the_clients_own_key_is_dead(version: str) -> None:
+    values = rendered(guide(version), "b")
+    assert at(values, "client.config.manager", "seedClient.config.manager") == ["missing", "missing"]
+    assert values["externalManager"] == {"host": MANAGER, "restPort": 8080, "grpcPort": 65003}
+
+
+def test_the_newest_layout_gets_what_the_one_before_gets() -> None:
+    for cluster in ("a", "b"):
+        assert (
+            rendered(guide(NEWEST), cluster) == rendered(guide("9.9.9"), cluster) == rendered(guide(CURRENT), cluster)
+        )
 
 
 def test_the_current_layout_has_three_ids_in_both_roles() -> None:
@@ -121,7 +162,7 @@ def test_legacy_members_are_told_the_manager_in_each_component() -> None:
     assert values["externalManager"] == {"host": "manager.example", "restPort": 1, "grpcPort": 2}
 
 
-@pytest.mark.parametrize("version", [LEGACY, CURRENT])
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("cluster", ["a", "b"])
 def test_keys_that_no_chart_ever_read_are_not_written(version: str, cluster: str) -> None:
     values = rendered(guide(version), cluster)
@@ -143,6 +184,13 @@ def test_external_databases_replace_the_bundled_ones_and_members_follow() -> Non
     assert central["externalRedis"] == member["externalRedis"]
     assert central["externalRedis"]["addrs"] == ["r.example:6380"]
     assert [central["externalRedis"][key] for key in ("db", "brokerDB", "backendDB")] == [3, 4, 5]
+
+
+def test_the_chart_that_uses_redis_headless_service_gets_a_redis_without_replicas() -> None:
+    before, broken = (rendered(guide(version), "a")["redis"] for version in ("1.1.66", "1.1.67"))
+    assert broken == before | {"architecture": "standalone"}
+    (address,) = rendered(guide("1.1.67"), "b")["externalRedis"]["addrs"]
+    assert address == "dragonfly-redis-headless.cluster-a.svc.cluster.local:6379"
 
 
 def test_an_external_redis_without_password_gets_none() -> None:
@@ -168,67 +216,6 @@ def test_nothing_but_the_number_of_managers_depends_on_the_first_installation() 
             assert first == later, name
 
 
-def test_placement_reaches_every_pod_of_the_release() -> None:
-    wanted = guide(CURRENT, a={"tolerations": [{"operator": "Exists"}]})
-    pods = ["manager", "scheduler", "seedClient", "client", "mysql.primary", "redis.master", "redis.replica"]
-    values = rendered(wanted, "a")
-    assert at(values, *(f"{pod}.nodeSelector" for pod in pods)) == [{"cluster": "a"}] * len(pods)
-    assert at(values, *(f"{pod}.tolerations" for pod in pods)) == [[{"operator": "Exists"}]] * len(pods)
-
-
-@pytest.mark.parametrize(("level", "verbose"), [("debug", True), ("info", False), ("error", False)])
-def test_the_legacy_layout_knows_debug_or_not(level: str, verbose: bool) -> None:
-    values = rendered(guide(LEGACY, a={"logLevel": level, "pprofPort": 18066}), "a")
-    for part in ("manager", "scheduler", "seedPeer", "dfdaemon"):
-        assert at(values, f"{part}.config.verbose", f"{part}.config.pprofPort") == [verbose, 18066]
-
-
-def test_the_current_layout_takes_levels_and_profiles_its_go_parts() -> None:
-    values = rendered(guide(CURRENT, a={"logLevel": "warn", "pprofPort": 18066}), "a")
-    levels = ("manager.config.server.logLevel", "scheduler.config.server.logLevel")
-    assert at(values, *levels, "client.config.log.level", "seedClient.config.log.level") == ["warn"] * 4
-    profiled = ("manager.config.pprofPort", "scheduler.config.pprofPort", "client.config.pprofPort")
-    assert at(values, *profiled) == [18066, 18066, "missing"]
-
-
-def test_members_have_no_metrics_service_of_a_manager_they_do_not_run() -> None:
-    for version in (LEGACY, CURRENT):
-        values = rendered(guide(version, b={"metrics": True}), "b")
-        assert at(values, "manager.metrics.enable", "scheduler.metrics.enable") == [False, True]
-
-
-def test_one_client_at_a_time_is_updated() -> None:
-    for cluster in ("a", "b"):
-        values = rendered(guide(CURRENT), cluster)
-        assert get_path(values, "client.updateStrategy.rollingUpdate.maxUnavailable") == 1
-
-
-def test_the_legacy_chart_brings_its_jaeger_only_when_asked() -> None:
-    own = rendered(guide(LEGACY, a={"tracing": {"type": "jaeger"}}), "a")
-    assert own["jaeger"]["enable"] is True
-    endpoint = "http://jaeger.example:14268/api/traces"
-    elsewhere = rendered(guide(LEGACY, a={"tracing": {"type": "jaeger", "endpoint": endpoint}}), "a")
-    assert at(elsewhere, "jaeger.enable", "dfdaemon.config.jaeger", "manager.config.jaeger") == [
-        False,
-        endpoint,
-        endpoint,
-    ]
-    assert rendered(guide(LEGACY), "a")["jaeger"] == {"enable": False}
-
-
-def test_the_ingress_belongs_to_the_central_cluster_alone() -> None:
-    wanted = TOPOLOGIES["1.7.4-external"]
-    assert get_path(rendered(wanted, "a"), "manager.ingress") == {
-        "enable": True,
-        "className": "nginx",
-        "path": "/",
-        "pathType": "ImplementationSpecific",
-        "hosts": ["manager.example"],
-        "tls": [{"secretName": "t", "hosts": ["m"]}],
-    }
-    assert get_path(rendered(wanted, "b"), "manager.ingress") == {"enable": False}
-
-
 def test_the_files_own_values_win_and_a_null_takes_away() -> None:
     mine = {"client": {"resources": None, "nodeSelector": {"extra": "1"}}, "seedClient": {"enable": False}}
     values = rendered(guide(CURRENT, b={"values": mine, "resources": {"client": {"limits": {"cpu": "1"}}}}), "b")
@@ -238,8 +225,8 @@ def test_the_files_own_values_win_and_a_null_takes_away() -> None:
 
 
 def test_an_unsupported_chart_is_refused() -> None:
-    with pytest.raises(TopologyError, match=r"chart 1\.4\.4"):
-        rendered(guide("1.4.4"), "a")
+    with pytest.raises(TopologyError, match=r"chart 0\.9\.9"):
+        rendered(guide("0.9.9"), "a")
 
 
 def test_what_is_not_known_yet_stays_a_symbol() -> None:
@@ -270,7 +257,12 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sampled_from([LEGACY, CURRENT, "1.0.5", "1.5.5"]), SETTINGS, st.integers(1, 999), st.integers(1, 999))
+@given(
+    st.sampled_from([LEGACY, CURRENT, "1.0.5", "1.1.20", "1.1.50", "1.2.5", "1.3.35", "1.5.5", "1.7.6"]),
+    SETTINGS,
+    st.integers(1, 999),
+    st.integers(1, 999),
+)
 def test_rendering_is_deterministic_changes_nothing_and_always_writes_the_ids(
     version: str, entry: dict[str, Any], scheduler_id: int, seed_peer_id: int
 ) -> None:
@@ -281,8 +273,10 @@ def test_rendering_is_deterministic_changes_nothing_and_always_writes_the_ids(
     assert values == rendered(wanted, "b", registration=ids)
     assert wanted.model_dump(by_alias=True) == document
     assert get_path(values, "scheduler.config.manager.schedulerClusterID") == scheduler_id
-    if version in (LEGACY, "1.0.5"):
+    if version < "1.1.66":
         assert get_path(values, "seedPeer.config.scheduler.manager.seedPeer.clusterID") == seed_peer_id
+    elif version < "1.4.5":
+        assert get_path(values, "seedClient.config.seedPeer.clusterID") == seed_peer_id
     else:
         peer_id = None if entry.get("membership") == "scopes" else scheduler_id
         for part in ("client", "seedClient"):

@@ -86,6 +86,34 @@ def test_restarting_does_not_depend_on_whether_it_is_the_first_time(given: bool 
         assert get_path(values, "client.dfinit.restartContainerRuntime") is expected
 
 
+def test_the_restart_is_written_only_where_the_chart_asks() -> None:
+    runtime = {"type": "containerd", "registries": ["ghcr.io"]}
+    before, after = (
+        rendered(guide(version, a={"runtime": runtime}), "a")["client"]["dfinit"] for version in ("1.3.23", "1.3.24")
+    )
+    assert before["enable"] is True
+    assert "restartContainerRuntime" not in before
+    assert after["restartContainerRuntime"] is True
+
+
+@pytest.mark.parametrize("version", ["1.1.12", "1.1.37", "1.1.38", "1.1.65"])
+def test_charts_with_both_data_planes_inject_through_the_go_one(version: str) -> None:
+    values = rendered(guide(version, a={"runtime": {"type": "cri-o", "registries": ["ghcr.io"]}}), "a")
+    assert values["containerRuntime"]["crio"] == {"enable": True, "registries": ["https://ghcr.io"]}
+    assert "dfinit" not in values["client"]
+
+
+@pytest.mark.parametrize(("version", "enabled"), [("1.3.0", False), ("1.3.1", True)])
+def test_auto_configures_docker_only_where_the_chart_can(version: str, enabled: bool) -> None:
+    dfinit_values = rendered(guide(version), "a", runtimes=frozenset({"docker"}))["client"]["dfinit"]
+    assert dfinit_values["enable"] is enabled
+
+
+def test_auto_refuses_two_kinds_even_where_the_chart_can_configure_but_one() -> None:
+    with pytest.raises(PreflightError, match="containerd, docker"):
+        rendered(guide("1.3.0"), "b", runtimes=frozenset({"docker", "containerd"}))
+
+
 @pytest.mark.parametrize(
     ("seen", "enabled"),
     [({"containerd"}, "containerd"), ({"cri-o"}, "crio"), ({"docker"}, "docker"), ({"docker", "kwok"}, "docker")],

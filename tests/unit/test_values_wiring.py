@@ -189,6 +189,42 @@ def test_legacy_seed_peers_have_an_id_of_their_own_and_all_addresses_must_be_rig
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "manager"),
+    [("1.1.66", {"addrs": [f"http://{MANAGER}"]}), ("1.2.17", {"addrs": [f"http://{MANAGER}"]})]
+    + [(version, {"addr": f"http://{MANAGER}"}) for version in ("1.2.18", "1.4.4")],
+)
+def test_seed_clients_that_register_have_an_id_and_clients_an_idc(version: str, manager: dict[str, Any]) -> None:
+    wanted = guide(version)
+    client = {"manager": manager, "host": {"idc": "cluster-2"}}
+    seed = client | {"seedPeer": {"enable": True, "clusterID": 3}}
+    assert check_wiring(member(client=client, seed_client=seed), expected(wanted)) == ()
+    wrong = client | {"seedPeer": {"enable": True, "clusterID": 2}}
+    stray = client | {"manager": {"addrs": ["http://elsewhere:65003"], "addr": "http://elsewhere:65003"}}
+    (address,) = manager
+    assert keys(check_wiring(member(client=stray, seed_client=wrong), expected(wanted))) == [
+        "seed-client/dfdaemon.yaml: seedPeer.clusterID",
+        f"client/dfdaemon.yaml: manager.{address}",
+    ]
+    # A client without a scheme in front of the address never starts.
+    bare = client | {"manager": {address: [MANAGER] if address == "addrs" else MANAGER}}
+    assert len(check_wiring(member(client=bare, seed_client=seed), expected(wanted))) == 1
+
+
+@pytest.mark.parametrize("version", ["1.7.5", "1.7.8", "9.9.9"])
+def test_a_release_that_lost_its_manager_is_found_component_by_component(version: str) -> None:
+    """What charts from 1.7.5 on make of a member without externalManager: healthy, and alone."""
+    wanted = guide(version)
+    alone = {"host": CLIENT["host"]}
+    maps = member(client=alone, seed_client=alone | {"seedPeer": {"enable": True}})
+    for item in maps:
+        item["data"]["dynconfig.yaml"] = "scheduler: {}\n"
+    assert keys(check_wiring(maps, expected(wanted))) == [
+        *("scheduler/dynconfig.yaml", "seed-client/dynconfig.yaml", "client/dynconfig.yaml"),
+        *("seed-client/dfdaemon.yaml: manager.addr", "client/dfdaemon.yaml: manager.addr"),
+    ]
+
+
 def test_ids_that_are_not_registered_yet_are_left_out_not_guessed() -> None:
     ids = Registration(Pending("record:b/scheduler_cluster_id"), Pending("record:b/seed_peer_cluster_id"))
     assert not any("ID" in fact.path for fact in expected(registration=ids).facts)
@@ -204,7 +240,11 @@ def test_components_that_the_users_values_switch_off_are_not_missed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "seeds", "client"), [(LEGACY, "seed-peer", "dfdaemon"), (CURRENT, "seed-client", "client")]
+    ("version", "seeds", "client"),
+    [
+        *((version, "seed-peer", "dfdaemon") for version in (LEGACY, "1.1.37", "1.1.60")),
+        *((version, "seed-client", "client") for version in ("1.1.66", "1.4.4", CURRENT, "1.7.8")),
+    ],
 )
 def test_the_workloads_of_a_release_are_known_by_kind_and_name(version: str, seeds: str, client: str) -> None:
     wanted, layout = guide(version), layout_of(version)
@@ -221,3 +261,17 @@ def test_the_workloads_of_a_release_are_known_by_kind_and_name(version: str, see
     assert workloads("b", "member") == members
     databases = [("StatefulSet", f"p2p-{name}") for name in ("mysql", "redis-master", "redis-replicas")]
     assert workloads("a", "central") == [("Deployment", "p2p-dragonfly-manager"), *members, *databases]
+
+
+def test_a_member_without_redis_must_have_no_address_and_no_password() -> None:
+    wiring = expected(guide(CURRENT, b={"redis": "none"}))
+    for addresses, password in (([], ""), (None, None)):
+        redis: dict[str, Any] = {"redis": {"addrs": addresses, "password": password, "brokerDB": 1, "backendDB": 2}}
+        scheduler = deepcopy(SCHEDULER) | {"database": redis, "job": redis}
+        assert check_wiring(member(scheduler=scheduler), wiring) == ()
+    assert keys(check_wiring(member(), wiring)) == [
+        "scheduler/scheduler.yaml: database.redis.addrs",
+        "scheduler/scheduler.yaml: database.redis.password",
+        "scheduler/scheduler.yaml: job.redis.addrs",
+        "scheduler/scheduler.yaml: job.redis.password",
+    ]

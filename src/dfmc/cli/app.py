@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from dfmc import __version__
-from dfmc.cli import add_cluster, console, plan, render, schema, status, testbed, up, validate, version
+from dfmc.cli import (
+    add_cluster,
+    console,
+    explain,
+    init,
+    match,
+    plan,
+    render,
+    schema,
+    status,
+    testbed,
+    up,
+    validate,
+    values,
+    version,
+)
 from dfmc.cli.options import example
 
 # rich_markup_mode=None: plain help, in half the time, that greps well.
@@ -59,7 +74,10 @@ def global_options(
     context.obj.color = color
 
 
+app.command("init", help=init.HELP, epilog=init.EXAMPLE)(init.init)
 app.command("validate", help=validate.HELP, epilog=validate.EXAMPLE)(validate.validate)
+app.command("explain", help=explain.HELP, epilog=explain.EXAMPLE)(explain.explain)
+app.command("match", help=match.HELP, epilog=match.EXAMPLE)(match.match)
 app.command("render", help=render.HELP, epilog=render.EXAMPLE)(render.render)
 app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
@@ -68,4 +86,5 @@ app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(ad
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)
+app.add_typer(values.app, name="values")
 app.add_typer(testbed.app, name="testbed")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from dfmc.errors import ConflictError, PreflightError, TopologyError, UsageError
+from dfmc.linting.loading import load_from_text
 from dfmc.output.console import Terminal
 from dfmc.output.diff import diff_lines
 from dfmc.topology.edit import insert_cluster
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import Topology
 from dfmc.topology.nodes import SequenceNode, plain
-from dfmc.values.loading import load_from_text
 
 
 def new_entry(

@@ -15,8 +15,8 @@ def load_for_run(file: str, terminal: Terminal) -> LoadedTopology:
     Raises:
         TopologyError: With every problem of the file, or of what it asks of the chart.
     """
+    from dfmc.linting.loading import load
     from dfmc.output.diagnostics import diagnostic_lines
-    from dfmc.values.loading import load
 
     loaded = load(file)
     terminal.say(*diagnostic_lines(loaded.warnings))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dfmc.clients.factory import RealClients
 from dfmc.topology.load import LoadedTopology
+from dfmc.values.defaults import check_defaults
+from dfmc.values.key_facts import has_facts
 
 if TYPE_CHECKING:
     from dfmc.output.console import Terminal
@@ -40,6 +42,9 @@ async def _templates(
         if chart.warning:
             terminal.warn(chart.warning)
         helm = clients.offline_helm()
+        if not has_facts(spec.version):
+            for sentence in check_defaults(loaded, await helm.show_values(chart.path)):
+                terminal.warn(sentence)
         texts = {}
         for name, tree in values.items():
             cluster = loaded.topology.cluster(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfmc.cli.completing import cluster_names
 from dfmc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ FileOption = Annotated[
 ClusterOption = Annotated[
     list[str] | None,
     typer.Option(
-        "-c", "--cluster", metavar="NAME", help="Only this cluster of the file; may be repeated.", show_default=False
+        "-c",
+        "--cluster",
+        metavar="NAME",
+        help="Only this cluster of the file; may be repeated.",
+        show_default=False,
+        autocompletion=cluster_names,
     ),
 ]
 TimeoutOption = Annotated[

@@ -33,6 +33,7 @@ def _document() -> Mapping[str, object]:
     from dfmc.errors import DfmcError
     from dfmc.output.documents import version_document
     from dfmc.redaction import Redactor
+    from dfmc.values.key_facts import newest_known
     from dfmc.values.layouts import supported_versions
 
     helm: str | DfmcError
@@ -43,4 +44,5 @@ def _document() -> Mapping[str, object]:
         helm = error
     finally:
         clients.close()
-    return version_document(dfmc=__version__, python=platform.python_version(), helm=helm, charts=supported_versions())
+    charts = f"{supported_versions()} (known up to {newest_known()})"
+    return version_document(dfmc=__version__, python=platform.python_version(), helm=helm, charts=charts)

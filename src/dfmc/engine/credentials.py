@@ -16,7 +16,6 @@ from dfmc.clients.protocols import KubeClient
 from dfmc.errors import ConflictError, PreflightError
 from dfmc.planning.credentials import (
     JWT_KEY,
-    PUBLIC_DEFAULTS,
     ROOT_PASSWORD,
     ROOT_PASSWORD_PREVIOUS,
     CredentialNeed,
@@ -30,6 +29,7 @@ from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL, object_metadata
 from dfmc.redaction import Redactor
 from dfmc.state import StoredCredentials
 from dfmc.topology.model import Topology
+from dfmc.values.passwords import PUBLIC_DEFAULTS
 
 _ROOT_PASSWORD_SET = "root-password-set"  # noqa: S105 - a key of the Secret
 _PASSWORD_LENGTH = 20  # the manager takes at most 20 characters for root

@@ -25,6 +25,8 @@ from dfmc.planning.records import expected_record
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
+from dfmc.values.defaults import check_defaults
+from dfmc.values.key_facts import has_facts
 
 Confirm = Callable[[Plan], bool]
 
@@ -168,6 +170,10 @@ async def _chart(session: Session) -> ChartArchive:
     )
     if archive.warning:
         session.observer(Note("", archive.warning, "warning"))
+    if not has_facts(spec.version):
+        defaults = await session.helm_of(session.topology.central).show_values(archive.path)
+        for sentence in check_defaults(session.loaded, defaults):
+            session.observer(Note("", sentence, "warning"))
     return archive
 
 

@@ -8,18 +8,20 @@ from typing import Any
 from rich.text import Text
 
 from dfmc.errors import Diagnostic
+from dfmc.linting.ignores import Ignored
 from dfmc.output.text import line, one_line
 from dfmc.topology.model import API_VERSION
 
 
 def diagnostic_lines(diagnostics: Sequence[Diagnostic]) -> list[Text]:
-    """Return one line a problem: ``file:line:column: [warning: ]path: message``."""
+    """Return one line a problem: ``file:line:column: [warning: ]path: message [rule]``."""
     lines = []
     for item in diagnostics:
         place = f"{item.file}:{item.line}:{item.column}: "
         severity = ("warning: ", "yellow") if item.severity == "warning" else ("", "")
         path = f"{item.path}: " if item.path else ""
-        lines.append(line((place, "bold"), severity, (path, "cyan"), one_line(item.message)))
+        rule = (f" [{item.rule}]", "dim") if item.rule else ""
+        lines.append(line((place, "bold"), severity, (path, "cyan"), one_line(item.message), rule))
     return lines
 
 
@@ -37,8 +39,10 @@ def count_sentence(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(shown) or "no problems"
 
 
-def diagnostics_document(file: str, diagnostics: Sequence[Diagnostic]) -> Mapping[str, Any]:
-    """Return the JSON form of what ``validate`` found."""
+def diagnostics_document(
+    file: str, diagnostics: Sequence[Diagnostic], ignored: Sequence[Ignored] = ()
+) -> Mapping[str, Any]:
+    """Return the JSON form of what ``validate`` found, and of what comments in the file answer."""
     errors, warnings = counts(diagnostics)
     return {
         "apiVersion": API_VERSION,
@@ -47,18 +51,20 @@ def diagnostics_document(file: str, diagnostics: Sequence[Diagnostic]) -> Mappin
         "valid": errors == 0,
         "errors": errors,
         "warnings": warnings,
-        "diagnostics": [
-            {
-                "file": item.file,
-                "line": item.line,
-                "column": item.column,
-                "path": item.path,
-                "severity": item.severity,
-                "rule": item.rule,
-                "message": item.message,
-            }
-            for item in diagnostics
-        ],
+        "diagnostics": [_document(item) for item in diagnostics],
+        "ignored": [{**_document(item.diagnostic), "reason": item.reason} for item in ignored],
+    }
+
+
+def _document(item: Diagnostic) -> dict[str, Any]:
+    return {
+        "file": item.file,
+        "line": item.line,
+        "column": item.column,
+        "path": item.path,
+        "severity": item.severity,
+        "rule": item.rule,
+        "message": item.message,
     }
 
 

@@ -6,13 +6,13 @@ a password that exists only in a half-finished installation is lost, and the dat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dfmc.errors import PreflightError, RecoveryError
 from dfmc.state import StoredCredentials
 from dfmc.topology.model import SecretSource, Topology
+from dfmc.values.passwords import unsafe_because
 
 ROOT_PASSWORD = "root-password"  # noqa: S105 - names of keys, not passwords
 ROOT_PASSWORD_PREVIOUS = "root-password-previous"  # noqa: S105
@@ -23,12 +23,6 @@ JWT_KEY = "jwt-key"
 
 # What the chart's manager seeds its root user with on an empty database (manager/database, v2.0 to v2.5.1).
 DEFAULT_ROOT_PASSWORD = "dragonfly"  # noqa: S105
-# Printed in the chart's values for all to read. Whoever keeps one has no secret to mask, and masking it would blot
-# out every "dragonfly-manager" in every message.
-PUBLIC_DEFAULTS = frozenset({"dragonfly", "dragonfly-root", "ZHJhZ29uZmx5Cg=="})
-
-# The chart writes passwords into YAML without quotes: '#', ': ', digits only or 1e10 would change them.
-_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -74,12 +68,8 @@ def check_given(need: CredentialNeed, value: str) -> None:
     Raises:
         PreflightError: With the rule, never with the value.
     """
-    rule = ""
-    if not _SAFE.fullmatch(value):
-        rule = "only letters, digits, '_' and '-' survive the chart's unquoted templates"
-    elif value.isdigit() or re.fullmatch(r"\d+[eE]\d+", value) or value.casefold() in {"true", "false", "null", "yes"}:
-        rule = "YAML would read it as a number or a boolean"
-    elif need.key == ROOT_PASSWORD and not 8 <= len(value) <= 20:
+    rule = unsafe_because(value)
+    if not rule and need.key == ROOT_PASSWORD and not 8 <= len(value) <= 20:
         rule = "the manager takes 8 to 20 characters for root"
     if rule:
         raise PreflightError(

@@ -44,9 +44,14 @@ def services(topology: Topology, uid: str) -> tuple[dict[str, Any], ...]:
         ("manager-rest", "http", REST_PORT, expose.rest_node_port, manager),
         ("manager-grpc", "grpc", GRPC_PORT, expose.grpc_node_port, manager),
     ]
-    if topology.manager.redis is None:
+    if topology.manager.redis is None and _is_redis_shared(topology):
         wanted.append(("manager-redis", "redis", REDIS_PORT, expose.redis_node_port, redis))
     return tuple(_service(topology, uid, *row) for row in wanted)
+
+
+def _is_redis_shared(topology: Topology) -> bool:
+    """Whether a member may want the bundled Redis; nobody who does not need it should reach it."""
+    return not topology.members or any(member.redis == "shared" for member in topology.members)
 
 
 def _service(
@@ -90,7 +95,9 @@ def manager_endpoint(topology: Topology, cluster: ClusterSpec, observed: Observe
 
 
 def redis_addresses(topology: Topology, cluster: ClusterSpec, observed: Observed | None) -> tuple[str, ...]:
-    """Return ``host:port`` of Redis as the cluster's pods reach it; errors as manager_endpoint."""
+    """Return ``host:port`` of Redis as the cluster's pods reach it, if it uses any; errors as manager_endpoint."""
+    if cluster.redis == "none" and cluster.name != topology.manager.cluster:
+        return ()
     if topology.manager.redis is not None or same_kubernetes(topology, cluster, observed):
         return central_redis(topology)
     host = _outside_host(topology, cluster)

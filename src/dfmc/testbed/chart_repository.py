@@ -2,8 +2,9 @@
 
 A stand-in is a chart of our own, named ``dragonfly``, that has one published chart's value paths, object names, labels,
 selectors and configuration files, so that a release of it shows in real Dragonfly processes what the published one
-would. Its source is the folder ``charts/dragonfly-<version>`` of this package; the subcharts that its Chart.yaml names
-come from ``charts/subcharts``. Another layout is one more folder: nothing here names a version.
+would. It is made of ``charts/templates``, which renders every version by its own history of them, of a Chart.yaml and
+default values in ``charts/dragonfly-<version>`` (see `chart_values`), and of the subcharts that the Chart.yaml names,
+from ``charts/subcharts``. Another version is one more folder: nothing here names one.
 
 Packages are byte for byte the same on every run of one machine (entries sorted, times and owners zero), so a bed can be
 rebuilt without its digests moving.
@@ -26,6 +27,7 @@ from typing import Any
 import yaml
 
 from dfmc.errors import UsageError
+from dfmc.testbed.chart_values import default_values
 
 CHART_NAME = "dragonfly"
 INDEX_FILE = "index.yaml"
@@ -85,7 +87,11 @@ def package_chart(version: str) -> ChartPackage:
         )
     source = _sources() / f"{CHART_NAME}-{version}"
     metadata = yaml.safe_load((source / "Chart.yaml").read_text(encoding="utf-8"))
-    entries = dict(_files_below(source, CHART_NAME))
+    entries = {
+        f"{CHART_NAME}/Chart.yaml": (source / "Chart.yaml").read_bytes(),
+        f"{CHART_NAME}/values.yaml": default_values(_sources(), version).encode(),
+    }
+    entries.update(_files_below(_sources() / "templates", f"{CHART_NAME}/templates"))
     for dependency in metadata.get("dependencies", ()):
         name = dependency["name"]
         entries.update(_files_below(_sources() / "subcharts" / name, f"{CHART_NAME}/charts/{name}"))

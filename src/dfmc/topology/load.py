@@ -11,6 +11,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path as Path
 
 from pydantic import ValidationError
@@ -24,7 +25,9 @@ from dfmc.topology.nodes import MappingNode, ScalarNode, SequenceNode, format_pa
 from dfmc.topology.parse import MAX_CHARACTERS, parse
 from dfmc.topology.problems import model_problems
 
-__all__ = ["MAX_BYTES", "STDIN_NAME", "LoadedTopology", "load_file", "load_text"]
+__all__ = [
+    "MAX_BYTES", "STDIN_NAME", "Inspection", "LoadedTopology", "inspect_text", "load_file", "load_text", "read_text",
+]  # fmt: skip
 
 MAX_BYTES = MAX_CHARACTERS
 STDIN_NAME = "<stdin>"
@@ -32,6 +35,48 @@ STDIN_NAME = "<stdin>"
 MAX_MERGED_NODES = 500_000
 _MOST_DIAGNOSTICS = 200
 _STARTS_LIKE = "it starts with apiVersion: dfmc.io/v1alpha1"
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """A file that is a YAML mapping, and what was found in it so far.
+
+    Attributes:
+        document: Its text and nodes.
+        topology: What it says, where the model accepts it.
+        problems: Errors and warnings.
+    """
+
+    document: Document
+    topology: Topology | None
+    problems: tuple[Diagnostic, ...]
+
+    def concluded(self, more: Collection[Diagnostic] = ()) -> LoadedTopology:
+        """Return the topology with the warnings found, ``more`` being what others found in it.
+
+        Raises:
+            TopologyError: There is an error among them; carries all.
+        """
+        problems = [*self.problems, *more]
+        if self.topology is None or any(problem.severity == "error" for problem in problems):
+            raise _refusal(self.document.file, problems)
+        return LoadedTopology(self.topology, self.document, tuple(sorted(set(problems))))
+
+
+def inspect_text(text: str, file: str, *, owned_paths: Collection[str] = ()) -> Inspection:
+    """Return everything that is wrong with a topology's text; arguments as for load_text.
+
+    Raises:
+        TopologyError: It is no YAML mapping, so there is nothing to look at.
+    """
+    document, problems = _read_document(text, file)
+    topology = None
+    try:
+        topology = Topology.model_validate(document.data)
+    except ValidationError as error:
+        problems += model_problems(error, document)
+    problems += check_document(document, owned_paths=owned_paths)
+    return Inspection(document, topology, tuple(problems))
 
 
 def load_text(text: str, file: str, *, owned_paths: Collection[str] = ()) -> LoadedTopology:
@@ -45,16 +90,7 @@ def load_text(text: str, file: str, *, owned_paths: Collection[str] = ()) -> Loa
     Raises:
         TopologyError: Something is wrong with it; carries every error and warning found.
     """
-    document, problems = _read_document(text, file)
-    topology = None
-    try:
-        topology = Topology.model_validate(document.data)
-    except ValidationError as error:
-        problems += model_problems(error, document)
-    problems += check_document(document, owned_paths=owned_paths)
-    if topology is None or any(problem.severity == "error" for problem in problems):
-        raise _refusal(file, problems)
-    return LoadedTopology(topology, document, tuple(sorted(problems)))
+    return inspect_text(text, file, owned_paths=owned_paths).concluded()
 
 
 def load_file(path: str | Path, *, owned_paths: Collection[str] = ()) -> LoadedTopology:
@@ -67,18 +103,32 @@ def load_file(path: str | Path, *, owned_paths: Collection[str] = ()) -> LoadedT
     Raises:
         TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8, or something in it is wrong.
     """
+    other = "name another file: -f FILE, or DFMC_FILE"
+    name, text = read_text(path, if_missing=f"dfmc init {shlex.quote(str(path))}; or {other}")
+    return load_text(text, name, owned_paths=owned_paths)
+
+
+def read_text(path: str | Path, *, if_missing: str = "") -> tuple[str, str]:
+    """Return the name and the text of a regular file, or of standard input where ``path`` is ``-``.
+
+    Args:
+        path: The file.
+        if_missing: The next step where there is no such file.
+
+    Raises:
+        TopologyError: It cannot be read, is larger than 1 MiB or no UTF-8.
+    """
     name = STDIN_NAME if str(path) == "-" else str(path)
-    data = _read_stdin() if name == STDIN_NAME else _read_regular(name)
+    data = _read_stdin() if name == STDIN_NAME else _read_regular(name, if_missing)
     if len(data) > MAX_BYTES:
         raise _refusal(name, [Diagnostic(name, 1, 1, "", "the file is larger than 1 MiB")])
     try:
-        text = data.decode("utf-8")
+        return name, data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         message = f"not UTF-8: the byte 0x{data[error.start]:02X} cannot stand here"
         raise _refusal(name, [Diagnostic(name, line, column, "", message)]) from None
-    return load_text(text, name, owned_paths=owned_paths)
 
 
 def _read_document(text: str, file: str) -> tuple[Document, list[Diagnostic]]:
@@ -111,12 +161,12 @@ def _too_large_defaults(root: MappingNode) -> tuple[int, int]:
     return defaults.start.line + 1, defaults.start.column + 1
 
 
-def _read_regular(name: str) -> bytes:
+def _read_regular(name: str, if_missing: str) -> bytes:
     """Read at most one byte more than allowed; O_NONBLOCK keeps a FIFO without a writer from blocking the open."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _unreadable(name, "there is no such file", "name the file: -f FILE, or DFMC_FILE") from None
+        raise _unreadable(name, "there is no such file", if_missing) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(name, f"cannot be read: {reason}") from error

@@ -266,6 +266,11 @@ class ClusterSettings(Spec):
     """What an entry and defaults share; an entry's own setting wins, maps are merged key by key."""
 
     runtime: RuntimeSpec = RuntimeSpec()
+    redis: Literal["shared", "none"] = Field(
+        default="shared",
+        description="the manager's Redis, or none: a member whose schedulers run without one has no preheating, no "
+        "peer synchronization and no persistent cache tasks",
+    )
     node_selector: StringMap = Field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     replicas: ReplicasSpec = ReplicasSpec()

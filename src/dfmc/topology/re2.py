@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from dfmc.topology.nodes import shorten
+from dfmc.topology.unicode_names import category_of
 
 _POSIX = {
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
@@ -20,7 +21,7 @@ _MAX_NESTING = 1000
 _REPEAT = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _GROUP_NAME = re.compile(r"\?P?<[A-Za-z0-9_]+>")
 _FLAGS = re.compile(r"\?([imsU]*)(?:-[imsU]+)?([:)])")
-_PROPERTY = re.compile(r"[pP](?:[CLMNPSZ]|\{\^?(?:[CLMNPSZ][a-z]?|[A-Z][A-Za-z_]{2,})\})")
+_PROPERTY = re.compile(r"[pP](?:\{\^?([^}]*)\}|([^{]))")
 _ESCAPED = re.compile(r"[aftnrv]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[0-9A-Fa-f]{2}|x\{0*(10|[0-9A-Fa-f])?[0-9A-Fa-f]{1,4}\}")
 
 
@@ -154,7 +155,7 @@ class _Checker:
         """One escaped property or character; the position is at its backslash."""
         if self._text[self._at + 1 : self._at + 2] in ("p", "P"):
             found = _PROPERTY.match(self._text, self._at + 1)
-            if not found:
+            if not found or category_of(found[1] if found[1] is not None else found[2]) is None:
                 raise _SyntaxError("\\p needs a Unicode class, like \\pL or \\p{Greek}")
             self._at = found.end()
         else:

@@ -104,9 +104,14 @@ def read_network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     if not _NETWORK.fullmatch(value):
         raise ValueError(f"{quoted(value)} is no network like 10.0.0.0/8")
     try:
-        return ipaddress.ip_network(value, strict=False)
+        network = ipaddress.ip_network(value, strict=False)
     except ValueError as problem:
         raise ValueError(f"{quoted(value)} is no network like 10.0.0.0/8: {problem}") from None
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
+        # With another network beside it the manager's look-up (cidranger 1.0.2) even runs out of bounds.
+        meant = f"{network.network_address.ipv4_mapped}/{network.prefixlen - 96}"
+        raise ValueError(f"{quoted(value)} is IPv4 written as IPv6, which matches no address: write {meant}")
+    return network
 
 
 def _hostnames(document: Document, scopes: Mapping[str, Any], path: Path) -> Iterator[Diagnostic]:

@@ -39,11 +39,12 @@ def wired_values(ctx: RenderContext) -> Mapping[str, Any]:
         "peer_cluster_id": registration.scheduler_cluster_id if ctx.membership == "id" else None,
         "manager_address": address,
         "manager_url": url,
+        "manager_urls": [url],
         "manager_addresses": [address],
         "manager_net_addresses": [{"type": "tcp", "addr": address}],
         "idc": ctx.host.idc,
         "location": ctx.host.location,
-        "redis_addresses": list(ctx.inputs.redis_addresses),
+        "redis_addresses": list(ctx.inputs.redis_addresses) if ctx.has_redis else [],
         "redis_password": redis_password(ctx),
         "redis_db": redis.db if redis else 0,
         "redis_broker_db": redis.broker_db if redis else 1,
@@ -58,7 +59,9 @@ def wired_values(ctx: RenderContext) -> Mapping[str, Any]:
 
 
 def redis_password(ctx: RenderContext) -> SecretRef | str:
-    """Return the password of Redis; empty when an external one needs none."""
+    """Return the password of Redis; empty when an external one needs none, or the cluster uses none."""
+    if not ctx.has_redis:
+        return ""
     manager = ctx.topology.manager
     needs_none = manager.redis is not None and manager.redis.password is None and manager.redis_password is None
     return "" if needs_none else REDIS_PASSWORD
@@ -102,6 +105,7 @@ def databases(ctx: RenderContext) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     if "redis" in ctx.bundled:
         values |= {"redis.enable": True, "redis.auth.enabled": True, "redis.auth.password": REDIS_PASSWORD}
+        values |= ctx.layout.redis_values
     else:
         values |= {"redis.enable": False, **_external_redis(ctx)}
     if "mysql" in ctx.bundled:
@@ -118,7 +122,7 @@ def databases(ctx: RenderContext) -> Mapping[str, Any]:
 
 
 def _external_redis(ctx: RenderContext) -> dict[str, Any]:
-    redis, wired = ctx.topology.manager.redis, wired_values(ctx)
+    redis, wired = ctx.topology.manager.redis if ctx.has_redis else None, wired_values(ctx)
     return {
         "externalRedis.addrs": wired["redis_addresses"],
         "externalRedis.masterName": (redis.master_name if redis else None) or "",

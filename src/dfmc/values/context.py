@@ -43,9 +43,14 @@ class RenderContext:
         return tuple(name for name, external in given.items() if external is None)
 
     @property
+    def has_redis(self) -> bool:
+        """Whether the cluster's schedulers use the manager's Redis; the manager itself always does."""
+        return self.is_central or self.cluster.redis == "shared"
+
+    @property
     def membership(self) -> str:
         """How the cluster's peers find it: by ``id`` or by ``scopes``."""
-        return self.cluster.membership or self.layout.membership[0]
+        return membership_of(self.topology, self.cluster)
 
     @property
     def host(self) -> HostSpec:
@@ -66,6 +71,15 @@ def context_of(topology: Topology, cluster: ClusterSpec, inputs: ValuesInputs) -
 def role_of(topology: Topology, cluster: ClusterSpec) -> Role:
     """Return whether the manager runs in this cluster."""
     return "central" if cluster.name == topology.manager.cluster else "member"
+
+
+def membership_of(topology: Topology, cluster: ClusterSpec) -> str:
+    """Return how a cluster's peers find it, by ``id`` or by ``scopes``: as the file says, else as the chart can.
+
+    Raises:
+        TopologyError: dfmc writes no values for the chart's version.
+    """
+    return cluster.membership or layout_of(topology.chart.version).membership[0]
 
 
 def host_of(cluster: ClusterSpec) -> HostSpec:

@@ -8,8 +8,9 @@ from typing import Any
 from dfmc.topology.model import ImageSpec
 from dfmc.values.context import RenderContext
 from dfmc.values.layouts import Component
+from dfmc.values.settings import brings_jaeger
 
-# What the charts of layout L1 start beside the components, by its key: the chart has no key for a common registry.
+# What the charts up to 1.1.37 start beside the components: they have no key for a common registry.
 _LEGACY_INIT_IMAGE = "busybox"
 _LEGACY_RUNTIME_IMAGE = "dragonflyoss/openssl"
 _LEGACY_JAEGER_IMAGE = "jaegertracing/all-in-one"
@@ -17,7 +18,7 @@ _LEGACY_JAEGER_IMAGE = "jaegertracing/all-in-one"
 
 def images(ctx: RenderContext) -> Mapping[str, Any]:
     """Return the image settings in the form of the layout."""
-    return {**_FORMS[ctx.layout.images](ctx), **_database_images(ctx)}
+    return {**_FORMS[ctx.layout.images](ctx), **_jaeger_image(ctx), **_database_images(ctx)}
 
 
 def split_repository(repository: str) -> tuple[str | None, str]:
@@ -40,17 +41,19 @@ def _secrets(ctx: RenderContext) -> list[dict[str, str]]:
     return [{"name": name} for name in ctx.cluster.images.pull_secrets]
 
 
+def _prefixed(ctx: RenderContext, repository: str) -> str:
+    """Return a repository with the cluster's registry, where it has one, in the place of its own."""
+    registry = ctx.cluster.images.registry
+    return f"{registry}/{split_repository(repository)[1]}" if registry else repository
+
+
 def _strings(ctx: RenderContext) -> dict[str, Any]:
     """Layouts up to 1.1.37: ``image`` is the repository, and the templates write ``image:tag``."""
     registry = ctx.cluster.images.registry
     values: dict[str, Any] = {}
-
-    def prefixed(repository: str) -> str:
-        return f"{registry}/{split_repository(repository)[1]}" if registry else repository
-
     for component in ctx.components:
         spec, key = _spec(ctx, component), component.key
-        repository = prefixed(spec.repository or component.image)
+        repository = _prefixed(ctx, spec.repository or component.image)
         if spec.digest:
             # repo@sha256 and the digest's hex as "tag" give the template's image:tag the form of a digest.
             algorithm, _, hexadecimal = spec.digest.partition(":")
@@ -60,12 +63,9 @@ def _strings(ctx: RenderContext) -> dict[str, Any]:
             values |= {f"{key}.tag": spec.tag} if spec.tag else {}
         values |= {f"{key}.pullPolicy": spec.pull_policy} if spec.pull_policy else {}
         values |= {f"{key}.pullSecrets": _secrets(ctx)} if _secrets(ctx) else {}
-        values |= {f"{key}.initContainer.image": prefixed(_LEGACY_INIT_IMAGE)} if registry else {}
+        values |= {f"{key}.initContainer.image": _prefixed(ctx, _LEGACY_INIT_IMAGE)} if registry else {}
     if registry:
-        values["containerRuntime.initContainerImage"] = prefixed(_LEGACY_RUNTIME_IMAGE)
-        tracing = ctx.cluster.tracing
-        if tracing is not None and tracing.endpoint is None:
-            values["jaeger.allInOne.image"] = prefixed(_LEGACY_JAEGER_IMAGE)
+        values["containerRuntime.initContainerImage"] = _prefixed(ctx, _LEGACY_RUNTIME_IMAGE)
     return values
 
 
@@ -90,6 +90,13 @@ def _maps(ctx: RenderContext) -> dict[str, Any]:
     if _secrets(ctx):
         values |= {f"{component.key}.image.pullSecrets": _secrets(ctx) for component in ctx.components}
     return values
+
+
+def _jaeger_image(ctx: RenderContext) -> dict[str, Any]:
+    """The chart's own Jaeger: a chart inside the chart, which knows no common registry in any layout."""
+    if not (brings_jaeger(ctx) and ctx.cluster.images.registry):
+        return {}
+    return {"jaeger.allInOne.image": _prefixed(ctx, _LEGACY_JAEGER_IMAGE)}
 
 
 def _database_images(ctx: RenderContext) -> dict[str, Any]:

@@ -1,27 +1,20 @@
-"""Which keys a chart version has: what helm silently ignores, found before it is sent.
+"""Which keys a chart has: what helm silently ignores, found before it is sent.
 
 No Dragonfly chart has a values schema, so a misspelt key, or one of another layout, changes nothing and nobody says
-so. The key paths of every published version are in data/chart-keys.json (tools/derive_chart_keys.py makes it).
+so. key_facts.py knows the keys.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dfmc.symbols import Pending, SecretRef
-from dfmc.values.layouts import Version, data, parse_version
+from dfmc.values.key_facts import KeyNode, KeyPath, known_tree, tree_of_defaults
+from dfmc.values.layouts import data
 
-KeyPath = tuple[str, ...]
-# map: its keys are known. open: any key may be inside. any: nothing is known of the value.
-Kind = Literal["map", "open", "list", "scalar", "any"]
-
-_FACTS = Path(__file__).parent / "data" / "chart-keys.json"
 _WORDS: Mapping[str, str] = {"map": "a map", "open": "a map", "list": "a list", "scalar": "a single value"}
 
 
@@ -45,9 +38,21 @@ def unknown_keys(values: Mapping[str, Any], version: str) -> tuple[KeyProblem, .
 
     Args:
         values: As they would go to helm; symbols count as single values, null as "drop the default".
-        version: Of the chart. One newer than all known is judged by the newest known.
+        version: Of the chart. One that dfmc has no facts of (key_facts.has_facts) is judged by the nearest it has.
     """
-    return tuple(_walk(values, (), _tree(parse_version(version)), version))
+    return tuple(_walk(values, (), known_tree(version), _Chart(version, known_tree(version))))
+
+
+def unknown_keys_of(values: Mapping[str, Any], defaults: Mapping[str, Any], version: str) -> tuple[KeyProblem, ...]:
+    """Return the same of a chart that is at hand, by its own default values.
+
+    Args:
+        values: As for unknown_keys.
+        defaults: What ``helm show values`` prints.
+        version: Of the chart; for the messages alone.
+    """
+    tree = tree_of_defaults(defaults)
+    return tuple(_walk(values, (), tree, _Chart(version, tree)))
 
 
 def has_key(path: str, version: str) -> bool:
@@ -61,19 +66,25 @@ def has_key(path: str, version: str) -> bool:
     return not unknown_keys(nested, version)
 
 
-def _walk(values: Mapping[str, Any], path: KeyPath, known: _Node, version: str) -> Iterator[KeyProblem]:
+@dataclass(frozen=True)
+class _Chart:
+    version: str
+    keys: KeyNode
+
+
+def _walk(values: Mapping[str, Any], path: KeyPath, known: KeyNode, chart: _Chart) -> Iterator[KeyProblem]:
     for key, value in values.items():
         here = (*path, str(key))
         node = known.children.get(str(key))
         if node is None:
             if known.kind == "map":
-                yield KeyProblem(here, _unknown(here, known, version))
+                yield KeyProblem(here, _unknown(here, known, chart))
             continue
         form = _form(value)
         if node.kind != "any" and form is not None and form != ("map" if node.kind == "open" else node.kind):
-            yield KeyProblem(here, f"chart {version} wants {_WORDS[node.kind]} here, not {_WORDS[form]}")
+            yield KeyProblem(here, f"chart {chart.version} wants {_WORDS[node.kind]} here, not {_WORDS[form]}")
         elif isinstance(value, Mapping):
-            yield from _walk(value, here, node, version)
+            yield from _walk(value, here, node, chart)
 
 
 def _form(value: Any) -> str | None:  # noqa: ANN401
@@ -86,79 +97,34 @@ def _form(value: Any) -> str | None:  # noqa: ANN401
     return "scalar" if isinstance(value, str | int | float | bool | SecretRef) else None
 
 
-def _unknown(path: KeyPath, known: _Node, version: str) -> str:
-    message = f"chart {version} has no key {'.'.join(path)}"
-    new = _moved(path, version)
+def _unknown(path: KeyPath, known: KeyNode, chart: _Chart) -> str:
+    message = f"chart {chart.version} has no key {'.'.join(path)}"
+    new = _moved(path, chart.keys)
     if new is not None:
         return f"{message}; it is {new} there"
     close = get_close_matches(path[-1], known.children, n=1, cutoff=0.7)
     return f"{message}; did you mean {'.'.join((*path[:-1], close[0]))}?" if close else message
 
 
-def _moved(path: KeyPath, version: str) -> str | None:
+def _moved(path: KeyPath, keys: KeyNode) -> str | None:
     dotted = ".".join(path)
     for old, new in data()["moved"]:
         # Both directions: an old key on a new chart, and a new one on an old chart.
         for source, target in ((old, new), (new, old)):
             if dotted == source or dotted.startswith(f"{source}."):
                 candidate = f"{target}{dotted[len(source) :]}"
-                if has_key_exactly(candidate, version):
+                if _has(keys, candidate):
                     return candidate
     return None
 
 
 def has_key_exactly(path: str, version: str) -> bool:
     """Whether a dotted path is itself a key of the chart, not only allowed by an open map."""
-    node: _Node | None = _tree(parse_version(version))
+    return _has(known_tree(version), path)
+
+
+def _has(keys: KeyNode, path: str) -> bool:
+    node: KeyNode | None = keys
     for key in path.split("."):
         node = node.children.get(key) if node else None
     return node is not None
-
-
-@dataclass(frozen=True)
-class _Node:
-    kind: Kind
-    children: dict[str, _Node]
-
-
-@cache
-def _tree(version: Version) -> _Node:
-    facts = json.loads(_FACTS.read_text(encoding="utf-8"))
-    first, last = (parse_version(text) for text in facts["versions"])
-    asked = min(max(version, first), last)
-    root = _Node("map", {})
-    for path, spans in facts["paths"].items():
-        kind = _kind_at(spans, asked, first, last)
-        if kind is None:
-            continue
-        *parents, name = path.split(".")
-        node = root
-        for key in parents:
-            node = node.children[key]  # the file is sorted: parents come first
-        node.children[name] = _Node(kind, {})
-    for name in data()["subcharts"]:
-        _open(root, name)
-    return root
-
-
-def _open(root: _Node, name: str) -> None:
-    """Mark a subchart's keys as open at every level below its name."""
-
-    def opened(node: _Node) -> _Node:
-        kind: Kind = "open" if node.kind == "map" else node.kind
-        return _Node(kind, {key: opened(child) for key, child in node.children.items()})
-
-    if name in root.children:
-        root.children[name] = opened(root.children[name])
-
-
-def _kind_at(spans: str, version: Version, first: Version, last: Version) -> Kind | None:
-    """Return the kind of a path at a version from its spans: ``scalar``, or ``scalar 1.6.8..; any ..1.6.7``."""
-    for span in spans.split("; "):
-        kind, _, limits = span.partition(" ")
-        low, _, high = limits.partition("..")
-        begins = parse_version(low) if low else first
-        ends = parse_version(high) if high else last
-        if begins <= version <= ends:
-            return kind  # type: ignore[return-value] # the file holds these words only
-    return None

@@ -1,7 +1,8 @@
 """Which chart version has which layout of values, read from data/layouts.yaml.
 
 A layout is one shape of the chart's values: the keys' names, the form of an image, where a cluster's id goes. The
-table of breakpoints decides; nothing else in dfmc compares chart versions to choose keys.
+table of breakpoints decides, and what changes within a layout is in the same file; nothing else in dfmc compares chart
+versions to choose keys.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from dfmc.errors import TopologyError
+from dfmc.values.merge import coalesce
 
 Version = tuple[int, int, int]
 Role = Literal["central", "member"]
@@ -44,55 +46,79 @@ class Component:
     file: str
     image: str
 
+    @property
+    def is_rust(self) -> bool:
+        """Whether it is the Rust client; all else is written in Go, and configured otherwise."""
+        return self.file == "dfdaemon.yaml"
+
+
+@dataclass(frozen=True)
+class TracingTarget:
+    """How a layout takes one type of destination for traces.
+
+    Attributes:
+        bundled: The chart brings the destination where the file names none.
+        reads: Who sends traces there, and from whose part of the values each takes where to.
+        fields: The file's words that it takes, with the key path below that part's ``config``.
+    """
+
+    bundled: bool
+    reads: Mapping[ComponentName, ComponentName]
+    fields: Mapping[str, str]
+
 
 @dataclass(frozen=True)
 class Layout:
-    """One shape of the chart's values; see data/layouts.yaml for what each word means.
+    """One shape of the chart's values at one version; see data/layouts.yaml for what each word means.
 
     Attributes:
         name: ``L1``, ``M2``, ...
         presets: Folder of its presets.
+        unused: Keys of parts of the chart that dfmc keeps switched off.
         membership: How its peers can find their cluster, the default first.
         images: Form of an image in its values.
-        logs: Form of log settings.
-        tracing: What its components can send traces to.
+        logs: Form of log settings of the parts written in Go.
+        tracing: What its components can send traces to, by the file's type.
         runtime: How it configures the nodes' container runtimes.
+        runtimes: Those it can configure, in the file's words.
+        restart: Those of them whose restart is the user's choice.
         proxy_port: TCP port of the client's proxy on the node.
         components: By the file's words for them.
         ids: Where ids go: key path to the name of the value.
+        redis_service: End of the name of the Service through which the chart uses its own Redis.
+        redis_values: What the chart's own Redis needs beside credentials: key path to value.
         manager_addresses: Where the manager's address goes beside ``externalManager``.
         wiring: What each component's configuration file must say: path in it to the name of the value.
-        wiring_since: Chart version from which a part of such a file exists; from the layout's first where not listed.
     """
 
     name: str
     presets: str
+    unused: tuple[str, ...]
     membership: tuple[Literal["id", "scopes"], ...]
     images: str
     logs: str
-    tracing: str
+    tracing: Mapping[str, TracingTarget]
     runtime: str
+    runtimes: tuple[str, ...]
+    restart: tuple[str, ...]
     proxy_port: int
     components: Mapping[ComponentName, Component]
     ids: Mapping[str, str]
+    redis_service: str
+    redis_values: Mapping[str, str]
     manager_addresses: Mapping[str, str]
     wiring: Mapping[ComponentName, Mapping[str, str]]
-    wiring_since: Mapping[ComponentName, Mapping[str, str]]
 
-    def wiring_of(self, component: ComponentName, version: str, *, external_redis: bool) -> Mapping[str, str]:
-        """Return what a component's file must say on a chart version: path in it to the name of the value.
+    def wiring_of(self, component: ComponentName, *, external_redis: bool) -> Mapping[str, str]:
+        """Return what a component's file must say: path in it to the name of the value.
 
-        Where Redis is not the release's own, the file has the numbers of its databases as well.
+        Where Redis is not the release's own, the file has the numbers of its databases beside the addresses.
         """
-        later = {
-            part
-            for part, first in self.wiring_since.get(component, {}).items()
-            if parse_version(version) < parse_version(first)
-        }
         table = dict(self.wiring[component])
         if external_redis:
-            table |= data()["external_redis_wiring"].get(component, {})
-        return {path: name for path, name in table.items() if not any(path.startswith(f"{part}.") for part in later)}
+            numbers: Mapping[str, str] = data()["external_redis_wiring"].get(component, {})
+            table |= {path: name for path, name in numbers.items() if f"{path.rpartition('.')[0]}.addrs" in table}
+        return table
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -100,17 +126,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """One row of the table: a layout begins at ``first`` and ends where the next begins.
-
-    Attributes:
-        rendered: First version that values are written for; None while the layout is only known.
-        last: Last version before the next row, None for the newest.
-    """
+    """One row of the table: a layout begins at ``first`` and ends where the next begins."""
 
     layout: str
     first: Version
-    rendered: Version | None
-    before: Version | None
 
 
 def parse_version(text: str) -> Version:
@@ -136,17 +155,7 @@ def data() -> Mapping[str, Any]:
 @cache
 def breakpoints() -> tuple[Breakpoint, ...]:
     """Return the table of breakpoints, oldest first."""
-    rows = data()["breakpoints"]
-    firsts: list[Version | None] = [parse_version(row["first"]) for row in rows]
-    return tuple(
-        Breakpoint(
-            layout=row["layout"],
-            first=parse_version(row["first"]),
-            rendered=parse_version(row["rendered"]) if "rendered" in row else None,
-            before=before,
-        )
-        for row, before in zip(rows, [*firsts[1:], None], strict=True)
-    )
+    return tuple(Breakpoint(row["layout"], parse_version(row["first"])) for row in data()["breakpoints"])
 
 
 def layout_name(version: str) -> str | None:
@@ -158,35 +167,19 @@ def layout_name(version: str) -> str | None:
 
 def unsupported(version: str) -> str | None:
     """Return the sentence that refuses a chart version, or None when dfmc writes values for it."""
-    number = parse_version(version)
-    row = next((row for row in reversed(breakpoints()) if row.first <= number), None)
-    if row is not None and row.rendered is not None and number >= row.rendered:
+    if parse_version(version) >= parse_version(data()["oldest"]):
         return None
-    reason = "is older than every layout known" if row is None else f"has the values layout {row.layout}"
-    return f"chart {version} {reason}, which dfmc cannot write values for; it can for {supported_versions()}"
+    return f"chart {version} is too old: dfmc cannot write values for it; it can for {supported_versions()}"
 
 
 def supported_versions() -> str:
-    """Return the chart versions that dfmc writes values for, as words: ``1.0.0 to 1.1.11 and 1.4.5 to 1.7.4``."""
-    ranges = []
-    for row in breakpoints():
-        if row.rendered is None:
-            continue
-        first = ".".join(map(str, row.rendered))
-        ranges.append(f"{first} to {_last_words(row)}")
-    return " and ".join(ranges)
-
-
-def _last_words(row: Breakpoint) -> str:
-    if row.before is None:
-        return "the newest"
-    major, minor, patch = row.before
-    return f"{major}.{minor}.{patch - 1}" if patch else f"before {major}.{minor}.{patch}"
+    """Return the chart versions that dfmc writes values for, as words: ``1.0.0 and newer``."""
+    return f"{data()['oldest']} and newer"
 
 
 @cache
 def layout_of(version: str) -> Layout:
-    """Return the layout of a chart version.
+    """Return the layout of a chart version, as it is at that version; one newer than all known has the newest.
 
     Raises:
         TopologyError: dfmc writes no values for that version; the sentence names those that work.
@@ -196,13 +189,25 @@ def layout_of(version: str) -> Layout:
         raise TopologyError(refusal, next_step="set chart.version to one of these")
     name = layout_name(version)
     assert name is not None, "unsupported() refuses versions without a layout"  # noqa: S101
-    return _layout(name)
+    return _layout(name, parse_version(version))
 
 
-@cache
-def _layout(name: str) -> Layout:
-    raw = dict(data()["layouts"][name])
-    components = {word: Component(name=word, **fields) for word, fields in raw.pop("components").items()}
-    wiring = {**raw.pop("wiring"), "manager": data()["manager_wiring"]}
-    membership = tuple(raw.pop("membership"))
-    return Layout(name=name, membership=membership, components=components, wiring=wiring, **raw)
+def _layout(name: str, number: Version) -> Layout:
+    raw = _at_version(name, number)
+    raw["components"] = {word: Component(name=word, **fields) for word, fields in raw["components"].items()}
+    raw["tracing"] = {kind: TracingTarget(**fields) for kind, fields in raw["tracing"].items()}
+    raw["wiring"]["manager"] = data()["manager_wiring"]
+    for words in ("unused", "membership", "runtimes", "restart"):
+        raw[words] = tuple(raw[words])
+    return Layout(name=name, **raw)
+
+
+def _at_version(name: str, number: Version) -> dict[str, Any]:
+    """Return a layout's row with what it takes from another one, and with its changes up to a version."""
+    own = dict(data()["layouts"][name])
+    like, since = own.pop("like", None), own.pop("since", {})
+    row = coalesce(_at_version(like, number) if like else {}, own)
+    for first, change in since.items():
+        if parse_version(first) <= number:
+            row = coalesce(row, change)
+    return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.inputs import ManagerEndpoint
+from dfmc.values.layouts import layout_of
 
 REST_PORT = 8080
 GRPC_PORT = 65003
@@ -52,12 +53,13 @@ def central_redis(topology: Topology, cluster_domain: str | None = None) -> tupl
     if topology.manager.redis is not None:
         return topology.manager.redis.addresses
     central = topology.central
-    return (f"{service_host(central, redis_service(central.release), cluster_domain)}:{REDIS_PORT}",)
+    service = redis_service(central.release, topology.chart.version)
+    return (f"{service_host(central, service, cluster_domain)}:{REDIS_PORT}",)
 
 
-def redis_service(release: str) -> str:
-    """Return the Service of the bundled Redis, as the manager's configuration names it."""
-    return f"{release}-redis-master"
+def redis_service(release: str, version: str) -> str:
+    """Return the Service of the bundled Redis, as the manager's configuration names it on a chart version."""
+    return f"{release}-{layout_of(version).redis_service}"
 
 
 def database_service(release: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from dfmc.values.keys import KeyPath, KeyProblem
+from dfmc.values.key_facts import KeyPath
+from dfmc.values.keys import KeyProblem
 from dfmc.values.layouts import Layout, data
 
 _REASONS: Mapping[str, str] = {
@@ -30,7 +31,8 @@ def owned_keys(layout: Layout) -> Mapping[str, str]:
         for path in paths:
             reason = f"the file's {paths[path]} decides this" if group == "setting" else _REASONS[group]
             owned[path.format(**keys)] = reason
-    return owned
+    peers = " and ".join(keys.values())
+    return owned | {f"{part}.enable": f"on this chart dfmc runs {peers} instead" for part in layout.unused}
 
 
 def owned_problems(values: Mapping[str, Any], layout: Layout) -> tuple[KeyProblem, ...]:

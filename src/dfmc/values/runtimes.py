@@ -6,7 +6,7 @@ it, under ``containerRuntime``. *dfinit* (later): a program of the project does,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,7 +45,7 @@ def runtime_kind(ctx: RenderContext) -> str | Pending:
     """Return the runtime to configure: the file's, or with ``auto`` what the nodes report.
 
     No report at all (no node matches the entry's nodeSelector yet) means containerd, which nearly every node runs: so
-    the values stay as they are when the nodes appear. A report of something no chart can configure means ``none``.
+    the values stay as they are when the nodes appear. A report of something the chart cannot configure means ``none``.
 
     Raises:
         PreflightError: Several kinds on the nodes of one cluster.
@@ -66,7 +66,7 @@ def runtime_kind(ctx: RenderContext) -> str | Pending:
         )
     if not kinds:
         return "none" if seen else _DEFAULT_KIND
-    return kinds[0]
+    return kinds[0] if kinds[0] in ctx.layout.runtimes else "none"
 
 
 def registry_url(registry: str) -> str:
@@ -99,7 +99,7 @@ def _injection(ctx: RenderContext, kind: str | Pending) -> dict[str, Any]:
     if kind == "docker":
         if registries:
             values["containerRuntime.docker.registryDomains"] = [urlsplit(url).hostname or url for url in registries]
-        if spec.restart is not None:
+        if spec.restart is not None and kind in ctx.layout.restart:
             values["containerRuntime.docker.restart"] = spec.restart
     return values
 
@@ -114,22 +114,27 @@ def _dfinit(ctx: RenderContext, kind: str | Pending) -> dict[str, Any]:
     """
     if isinstance(kind, Pending):
         return {"client.dfinit.enable": kind}
-    if kind not in _DFINIT_KEYS:
+    if kind not in ctx.layout.runtimes:
         return {"client.dfinit.enable": False}
     spec = ctx.cluster.runtime
+    values: dict[str, Any] = {"client.dfinit.enable": True}
+    if kind in ctx.layout.restart:
+        values["client.dfinit.restartContainerRuntime"] = True if spec.restart is None else spec.restart
+    return values | dfinit_settings(kind, spec.registries)
+
+
+def dfinit_settings(kind: str, registries: Sequence[str]) -> dict[str, Any]:
+    """Return what dfinit is told of one runtime: dotted key paths and their values; no registries: the chart's own."""
     prefix = "client.dfinit.config.containerRuntime"
-    values: dict[str, Any] = {
-        "client.dfinit.enable": True,
-        "client.dfinit.restartContainerRuntime": True if spec.restart is None else spec.restart,
-    }
+    values: dict[str, Any] = {}
     if kind != "containerd":
         # dfinit takes the first it finds of containerd, docker, crio, podman, and containerd is in the defaults.
         values[f"{prefix}.containerd"] = None
     values[f"{prefix}.{_DFINIT_KEYS[kind]}.configPath"] = _CONFIG_PATHS[kind]
-    if kind == "containerd" and spec.registries:
-        values[f"{prefix}.containerd.registries"] = [_containerd_registry(registry) for registry in spec.registries]
+    if kind == "containerd" and registries:
+        values[f"{prefix}.containerd.registries"] = [_containerd_registry(registry) for registry in registries]
     if kind in ("cri-o", "podman"):
-        hosts = [registry_host(registry) for registry in spec.registries or _EXAMPLE_REGISTRIES]
+        hosts = [registry_host(registry) for registry in registries or _EXAMPLE_REGISTRIES]
         values[f"{prefix}.{_DFINIT_KEYS[kind]}.unqualifiedSearchRegistries"] = list(_SEARCH_REGISTRIES)
         values[f"{prefix}.{_DFINIT_KEYS[kind]}.registries"] = [{"prefix": host, "location": host} for host in hosts]
     return values

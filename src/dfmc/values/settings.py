@@ -27,7 +27,7 @@ def placement(ctx: RenderContext) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     if cluster.node_selector:
         values |= {f"{pod}.nodeSelector": dict(cluster.node_selector) for pod in pods}
-        if _brings_jaeger(ctx):
+        if brings_jaeger(ctx):
             values["jaeger.allInOne.nodeSelector"] = dict(cluster.node_selector)
     if cluster.tolerations:
         values |= {f"{pod}.tolerations": [dict(entry) for entry in cluster.tolerations] for pod in pods}
@@ -62,46 +62,46 @@ def metrics(ctx: RenderContext) -> Mapping[str, Any]:
 
 
 def logs(ctx: RenderContext) -> Mapping[str, Any]:
-    """Log level and the profiler's port, in the layout's form."""
+    """Log level and the profiler's port: the Rust clients take levels in every layout, and have no profiler's port."""
     level, port = ctx.cluster.log_level, ctx.cluster.pprof_port
     values: dict[str, Any] = {}
     for component in ctx.components:
         config = f"{component.key}.config"
-        is_go = ctx.layout.logs == "verbose" or component.name in ("manager", "scheduler")
         if level is not None:
-            if ctx.layout.logs == "verbose":
+            if component.is_rust:
+                values[f"{config}.log.level"] = level
+            elif ctx.layout.logs == "verbose":
                 values[f"{config}.verbose"] = level == "debug"
             else:
-                values[f"{config}.server.logLevel" if is_go else f"{config}.log.level"] = level
-        if port is not None and is_go:
+                values[f"{config}.server.logLevel"] = level
+        if port is not None and not component.is_rust:
             values[f"{config}.pprofPort"] = port
     return values
 
 
 def tracing(ctx: RenderContext) -> Mapping[str, Any]:
-    """Where traces go; values/check.py refuses what the layout cannot do."""
+    """Where traces go; values/check.py tells what the layout cannot do, and who of it sends none."""
     spec, layout = ctx.cluster.tracing, ctx.layout
-    values: dict[str, Any] = {}
-    if layout.tracing == "jaeger":
-        values["jaeger.enable"] = _brings_jaeger(ctx)
-        if spec is not None and spec.type == "jaeger" and spec.endpoint is not None:
-            values |= {f"{component.key}.config.jaeger": spec.endpoint for component in ctx.components}
+    bundled = any(target.bundled for target in layout.tracing.values())
+    values: dict[str, Any] = {"jaeger.enable": brings_jaeger(ctx)} if bundled else {}
+    target = layout.tracing.get(spec.type) if spec is not None else None
+    if spec is None or target is None:
         return values
-    if spec is None or spec.type != "otlp":
-        return values
-    fields = {"protocol": spec.protocol, "endpoint": spec.endpoint, "path": spec.path}
-    if spec.headers:
-        fields["headers"] = dict(spec.headers)  # type: ignore[assignment] # a map beside strings
-    for component in ctx.components:
-        for field, value in fields.items():
-            if value is not None:
-                values[f"{component.key}.config.tracing.{field}"] = value
+    headers = dict(spec.headers) or None
+    given = {"protocol": spec.protocol, "endpoint": spec.endpoint, "path": spec.path, "headers": headers}
+    sources = {target.reads[part.name] for part in ctx.components if part.name in target.reads}
+    for part in (layout.components[name].key for name in layout.components if name in sources):
+        for word, key in target.fields.items():
+            if given[word] is not None:
+                values[f"{part}.config.{key}"] = given[word]
     return values
 
 
-def _brings_jaeger(ctx: RenderContext) -> bool:
+def brings_jaeger(ctx: RenderContext) -> bool:
+    """Whether the release starts a Jaeger of the chart's own."""
     spec = ctx.cluster.tracing
-    return ctx.layout.tracing == "jaeger" and spec is not None and spec.type == "jaeger" and spec.endpoint is None
+    target = ctx.layout.tracing.get(spec.type) if spec is not None else None
+    return spec is not None and target is not None and target.bundled and spec.endpoint is None
 
 
 def persistence(ctx: RenderContext) -> Mapping[str, Any]:

@@ -149,7 +149,7 @@ def expected_wiring(
 
 
 def _facts(ctx: RenderContext, component: Component, known: Callable[[Symbol], object]) -> Iterator[Fact]:
-    table = ctx.layout.wiring_of(component.name, ctx.topology.chart.version, external_redis="redis" not in ctx.bundled)
+    table = ctx.layout.wiring_of(component.name, external_redis="redis" not in ctx.bundled)
     wired = wired_values(ctx)
     for path, name in table.items():
         raw = wired[name]
@@ -227,6 +227,8 @@ def _agrees(expected: Any, seen: Any) -> bool:  # noqa: ANN401
     if expected is None or expected == "":
         return seen in (None, "", 0) and not isinstance(seen, bool)
     if isinstance(expected, list):
+        if not expected:
+            return seen in (None, [])
         return (
             isinstance(seen, list)
             and len(seen) == len(expected)

@@ -26,11 +26,11 @@ from kubernetes.config.kube_config import FileOrData, KubeConfigLoader, KubeConf
 from urllib3.util.ssl_ import create_urllib3_context
 
 import dfmc
+from dfmc.clients.kube.contexts import kubeconfig_files
 from dfmc.clients.kube.execplugin import BoundedExecPlugin
 from dfmc.clients.kube.refusals import Place
 from dfmc.errors import DfmcError, PreflightError
 
-DEFAULT_KUBECONFIG = "~/.kube/config"
 _POOL_SIZE = 32  # connections kept open; more than any run's concurrency, or urllib3 warns about each it drops
 _SAFE_REASON = re.compile(r"File does not exist: .+|.*Expected key \S+")
 _log = logging.getLogger(__name__)
@@ -153,14 +153,6 @@ def _kept_in_file(status: dict[str, Any], key: str) -> str:
     return str(FileOrData(status, None, data_key_name=key, base64_file_content=False).as_file())
 
 
-def kubeconfig_files(kubeconfig: Path | None) -> list[Path]:
-    """Return the files that count: the one given, else those of KUBECONFIG, else ~/.kube/config."""
-    if kubeconfig is not None:
-        return [kubeconfig.expanduser()]
-    listed = os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    return [Path(part).expanduser() for part in listed.split(os.pathsep) if part]
-
-
 def open_access(place: Place) -> Access:
     """Read the kubeconfig and return the access that the context describes; contacts no API server.
 
@@ -189,6 +181,8 @@ def open_access(place: Place) -> Access:
         # The library names a place in the kubeconfig by its whole content, token included: keep only the safe start.
         safe = _SAFE_REASON.match(str(error))
         raise _broken(safe.group() if safe else "it is not a valid kubeconfig", shown) from None
+    except RecursionError:  # the library reads with PyYAML's own loader
+        raise _broken("it nests deeper than any kubeconfig", shown) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _broken(f"it is not a valid kubeconfig ({type(error).__name__})", shown) from None
 
@@ -204,6 +198,7 @@ def _build(place: Place, files: Sequence[Path], shown: str) -> Access:
             why=f"not found: {shown}",
             next_step="set KUBECONFIG, or name the file with `kubeconfig:` in the cluster's entry",
         )
+    _warn_of_readers(files)
     merger = KubeConfigMerger(os.pathsep.join(str(file) for file in files))
     config = merger.config.value if merger.config is not None else {}
     entry = _named(config, "contexts", context)
@@ -216,6 +211,12 @@ def _build(place: Place, files: Sequence[Path], shown: str) -> Access:
     loader.load_and_set(configuration)
     _adjust(configuration, loader, context)
     return Access(ApiClient(configuration), configuration.host, loader, _impersonation(loader))
+
+
+def _warn_of_readers(files: Sequence[Path]) -> None:
+    for file in files:
+        if file.exists() and file.stat().st_mode & 0o077:
+            _log.warning("others can read the kubeconfig %s, and the credentials in it: chmod 600", file)
 
 
 def _adjust(configuration: Configuration, loader: KubeConfigLoader, context: str) -> None:

@@ -1,0 +1,148 @@
+"""``dfmc init``: a first topology file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfmc.cli.options import DEFAULT_FILE, example, invocation_of
+
+if TYPE_CHECKING:
+    from dfmc.output.console import Terminal
+
+HELP = (
+    "Write a topology file with comments, one cluster for each context; contacts nothing.\n\nWithout --context the "
+    "contexts of your kubeconfig are offered on a terminal, and listed elsewhere. A file that is there stays as it is, "
+    "unless --force."
+)
+EXAMPLE = example("dfmc init --context eu-1 --context us-1 --manager-context eu-1")
+
+_Text = str | None
+
+
+def init(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", envvar="DFMC_FILE", help="Where to write; - is standard output.")
+    ] = DEFAULT_FILE,
+    contexts: Annotated[
+        list[str] | None,
+        typer.Option("--context", metavar="NAME", help="Context of a cluster; may be repeated.", show_default=False),
+    ] = None,
+    manager_context: Annotated[
+        _Text,
+        typer.Option(metavar="NAME", help="Context of the manager's cluster; default: the first.", show_default=False),
+    ] = None,
+    chart_version: Annotated[
+        _Text, typer.Option(metavar="VERSION", help="Version of the Dragonfly chart.", show_default=False)
+    ] = None,
+    name: Annotated[_Text, typer.Option(metavar="NAME", help="Name of the topology.", show_default=False)] = None,
+    namespace: Annotated[
+        _Text, typer.Option("-n", "--namespace", metavar="NAME", help="Namespace of the releases.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Choose contexts, write the file."""
+    from dfmc.cli.writing import refuse_existing, write_new
+    from dfmc.errors import TopologyError, UsageError
+    from dfmc.linting.loading import load_from_text
+    from dfmc.topology import scaffold
+
+    terminal = invocation_of(context).terminal
+    if file != "-":
+        refuse_existing(file, force=force)
+    chosen = _distinct(contexts) if contexts else _from_kubeconfig(terminal, file)
+    manager = manager_context or chosen[0]
+    if manager not in chosen:
+        chosen.insert(0, manager)
+    text = scaffold.topology_text(
+        chosen,
+        manager=manager,
+        name=name or scaffold.DEFAULT_NAME,
+        chart_version=chart_version or scaffold.DEFAULT_CHART_VERSION,
+        namespace=namespace or scaffold.DEFAULT_NAMESPACE,
+    )
+    try:
+        loaded = load_from_text(text, file)
+    except TopologyError as error:
+        # The text around the flags' values is ours, so what is wrong is one of them.
+        why = "\n".join(f"{d.path}: {d.message}" for d in error.diagnostics if d.severity == "error")
+        raise UsageError("these options make no topology", why=why or str(error), left="nothing was written") from error
+    if file == "-":
+        terminal.write_exactly(text)
+        return
+    write_new(file, text, force=force)
+    count = len(chosen)
+    words = f"{count} cluster{'' if count == 1 else 's'}, manager in {loaded.topology.central.name}"
+    terminal.answer(f"{file} written: {words}")
+    if count > 1:
+        terminal.say(f"next  set manager.address in {file}, then: dfmc plan {file}")
+    else:
+        terminal.say(f"next  dfmc plan {file}")
+
+
+def _distinct(contexts: Sequence[str]) -> list[str]:
+    from dfmc.errors import UsageError
+
+    for name in contexts:
+        if contexts.count(name) > 1:
+            raise UsageError(
+                f"--context: {name} is given twice",
+                next_step="write the file with one, then: dfmc add-cluster NAME with a namespace and nodes of its own",
+            )
+    return list(contexts)
+
+
+def _from_kubeconfig(terminal: Terminal, file: str) -> list[str]:
+    """Return the contexts that somebody chooses at the terminal.
+
+    Raises:
+        UsageError: Nobody can be asked; lists what there is.
+        PreflightError: There is no context at all.
+    """
+    from dfmc.clients.kube.contexts import kube_contexts
+    from dfmc.errors import PreflightError, UsageError
+
+    found = kube_contexts()
+    if not found.names:
+        raise PreflightError(
+            "there is no kubeconfig context to begin with",
+            why=f"looked into {found.files}",
+            next_step="set KUBECONFIG, or name contexts with --context",
+        )
+    listed = [f"{name}  (current)" if name == found.current else name for name in found.names]
+    if not terminal.can_ask:
+        terminal.answer(*listed)
+        options = " ".join(f"--context {name}" for name in found.names[:2])
+        raise UsageError("which contexts is not said", next_step=f"dfmc init {file} {options}")
+    terminal.complain(f"contexts in {found.files}:", *(f"  {number}  {text}" for number, text in enumerate(listed, 1)))
+    while True:
+        answer = typer.prompt("Which clusters, the manager's first (numbers or names)", default="all", err=True)
+        try:
+            return _chosen(answer, found.names)
+        except UsageError as error:
+            terminal.complain(str(error))
+
+
+def _chosen(answer: str, names: Sequence[str]) -> list[str]:
+    """Read numbers and names separated by blanks or commas; ``all`` stands for every context.
+
+    Raises:
+        UsageError: One is neither.
+    """
+    from dfmc.errors import UsageError
+
+    words = answer.replace(",", " ").split()
+    if words in ([], ["all"]):
+        return list(names)
+    chosen = []
+    for word in words:
+        if word in names:
+            chosen.append(word)
+        elif word.isascii() and word.isdigit() and 1 <= int(word) <= len(names):
+            chosen.append(names[int(word) - 1])
+        else:
+            raise UsageError(f"{word} is neither a context nor a number from 1 to {len(names)}")
+    return _distinct(chosen)
