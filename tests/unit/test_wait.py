@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dfmc.engine.wait import until_ready
+from dfmc.errors import LockedError
 from dfmc.planning.readiness import superseded
 from dfmc.state import ContainerState, PodState, WorkloadState
 from fakes import FakeKube
@@ -16,6 +17,10 @@ B = topology().cluster("b")
 ROLLING = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 0, 0, observed=True, revision="new")
 STUCK = PodState("dragonfly-scheduler-0", "scheduler", "Pending", False, "", "", revision="old", uid="uid-1")
 CRASHING = replace(STUCK, phase="Running", containers=(ContainerState("x", False, False, 3, "CrashLoopBackOff"),))
+
+
+async def ours() -> None:
+    """The lock is ours."""
 
 
 class StatefulSetController(FakeKube):
@@ -43,7 +48,7 @@ class StatefulSetController(FakeKube):
 @pytest.mark.parametrize("pod", [STUCK, CRASHING], ids=["never started", "crashing"])
 def test_a_pod_that_cannot_start_with_old_settings_makes_room_for_the_new_ones(pod: PodState) -> None:
     kube, said = StatefulSetController(pod), list[str]()
-    assert asyncio.run(until_ready(kube, B, ("scheduler",), timeout=5, say=said.append)) == 1
+    assert asyncio.run(until_ready(kube, B, ("scheduler",), timeout=5, say=said.append, verify=ours)) == 1
     assert kube.mutations == ["delete Pod dragonfly-scheduler-0"]
     assert said[0].startswith("replacing Pod dragonfly-scheduler-0")
 
@@ -63,3 +68,13 @@ def test_a_pod_that_cannot_start_with_old_settings_makes_room_for_the_new_ones(p
 def test_other_pods_are_left_to_their_controller(workload: WorkloadState, pod: PodState) -> None:
     assert superseded([ROLLING], [STUCK]) == (STUCK,)
     assert superseded([workload], [pod]) == ()
+
+
+def test_no_pod_is_deleted_once_the_lock_is_lost() -> None:
+    async def lost() -> None:
+        raise LockedError("the lock was lost")
+
+    kube = StatefulSetController(STUCK)
+    with pytest.raises(LockedError):
+        asyncio.run(until_ready(kube, B, ("scheduler",), timeout=5, say=lambda text: None, verify=lost))
+    assert kube.mutations == []

@@ -217,7 +217,7 @@ class Actions:
 
     async def _obstacles(self, kube: KubeClient, central: ClusterSpec, say: Say) -> tuple[Obstacle, ...]:
         try:
-            return await obstacles_now(kube, central, (), say)
+            return await obstacles_now(kube, central, (), say, self.lock.verify)
         except UnreachableError:
             return ()
 
@@ -315,7 +315,8 @@ class Actions:
         layout = layout_of(self.topology.chart.version)
         expected = expected_components(layout, role_of(self.topology, cluster), cluster.values)
         kube = self.session.kube_of(cluster)
-        replaced = await until_ready(kube, cluster, expected, timeout=self.session.options.timeout, say=say)
+        timeout = self.session.options.timeout
+        replaced = await until_ready(kube, cluster, expected, timeout=timeout, say=say, verify=self.lock.verify)
         pods = f", {replaced} stuck pod{'s' if replaced > 1 else ''} replaced" if replaced else ""
         return Done(f"every workload is ready{pods}", changed=replaced > 0)
 

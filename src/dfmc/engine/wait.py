@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from dfmc.clients.protocols import KubeClient
 from dfmc.errors import DfmcError, NotReadyError, UnreachableError
 from dfmc.planning.readiness import Obstacle, obstacles, summary, superseded
 from dfmc.topology.model import ClusterSpec
+
+Say = Callable[[str], None]
+Verify = Callable[[], Awaitable[None]]
 
 POLL_SECONDS = 1.0
 # A pod may be unschedulable, or its image unpullable, for a moment: a node is joining, a registry blinks.
@@ -62,7 +65,7 @@ class Patience:
 
 
 async def until_ready(
-    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], *, timeout: float, say: Callable[[str], None]
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], *, timeout: float, say: Say, verify: Verify
 ) -> int:
     """Return when every workload of the release is rolled out: how many pods had to be replaced for that.
 
@@ -72,14 +75,16 @@ async def until_ready(
         expected: Components that must have a workload.
         timeout: Seconds.
         say: Gets the reason whenever it changes.
+        verify: Makes sure that the topology's lock is ours still; called before a pod is deleted.
 
     Raises:
         NotReadyError: See Patience.judge.
+        LockedError: The lock was lost when a pod had to be replaced.
     """
     patience, replaced = Patience(cluster, timeout), 0
     while True:
         try:
-            blocking, made_way = await _look(kube, cluster, expected, say)
+            blocking, made_way = await _look(kube, cluster, expected, say, verify)
             replaced += made_way
             if not blocking:
                 return replaced
@@ -92,20 +97,21 @@ async def until_ready(
 
 
 async def obstacles_now(
-    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Callable[[str], None]
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Say, verify: Verify
 ) -> tuple[Obstacle, ...]:
     """Return what keeps the release from being ready, once pods that would for ever are out of the way."""
-    blocking, _ = await _look(kube, cluster, expected, say)
+    blocking, _ = await _look(kube, cluster, expected, say, verify)
     return blocking
 
 
 async def _look(
-    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Callable[[str], None]
+    kube: KubeClient, cluster: ClusterSpec, expected: Sequence[str], say: Say, verify: Verify
 ) -> tuple[tuple[Obstacle, ...], int]:
     workloads = await kube.workloads(cluster.release, cluster.namespace)
     pods = await kube.pods(cluster.release, cluster.namespace)
     stuck = superseded(workloads, pods)
     for pod in stuck:
+        await verify()
         say(f"replacing Pod {pod.name}: it cannot start, and its StatefulSet waits for it with the new settings")
         await kube.delete("v1", "Pod", pod.name, cluster.namespace, uid=pod.uid)  # its successor has the same name
     return obstacles(workloads, pods, expected), len(stuck)
