@@ -47,7 +47,10 @@ test-fast: lint
 	@$(BIN)/pytest -m "not e2e" -n 2
 
 test: lint bed-binaries
-	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest
+	@echo "==> Tests without a bed (about two minutes on two cores)"
+	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
+	@echo "==> Tests on the embedded bed (about five minutes)"
+	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 2 --dist loadfile
 
 fmt: $(STAMP)
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

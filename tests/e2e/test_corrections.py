@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from bed_world import World
@@ -13,7 +11,7 @@ EVERY_STATEFUL_SET = ("mysql-0", "redis-master-0", "redis-replicas-0", "schedule
 
 
 @pytest.fixture(scope="module")
-def misplaced(empty_world: World) -> Iterator[World]:
+def misplaced(empty_world: World) -> World:
     """The guide with a nodeSelector that no node has for anything of a, databases included; ``first`` is its end."""
     world = empty_world
     right = world.topology.read_text()
