@@ -40,5 +40,4 @@ def test_the_corrected_file_replaces_the_pods_that_its_stateful_sets_would_wait_
     assert {f"dragonfly-{name}" for name in EVERY_STATEFUL_SET} <= stuck
     ended = misplaced.dfmc("up", str(misplaced.topology), "--timeout", "2m")
     assert "replacing Pod dragonfly-scheduler-0" in ended.text
-    assert "5 stuck pods replaced" in ended.text
     assert "nothing to do" in misplaced.dfmc("up", str(misplaced.topology)).stdout

@@ -42,7 +42,8 @@ class StatefulSetController(FakeKube):
     ) -> bool:
         assert (kind, name, namespace, uid) == ("Pod", self.pod.name, B.namespace, "uid-1")
         self.pod = replace(self.pod, phase="Running", ready=True, revision="new")
-        return await super().delete(api_version, kind, name, namespace, uid=uid)
+        await super().delete(api_version, kind, name, namespace, uid=uid)
+        return True
 
 
 @pytest.mark.parametrize("pod", [STUCK, CRASHING], ids=["never started", "crashing"])

@@ -109,9 +109,10 @@ async def _look(
 ) -> tuple[tuple[Obstacle, ...], int]:
     workloads = await kube.workloads(cluster.release, cluster.namespace)
     pods = await kube.pods(cluster.release, cluster.namespace)
-    stuck = superseded(workloads, pods)
-    for pod in stuck:
+    replaced = 0
+    for pod in superseded(workloads, pods):
         await verify()
         say(f"replacing Pod {pod.name}: it cannot start, and its StatefulSet waits for it with the new settings")
-        await kube.delete("v1", "Pod", pod.name, cluster.namespace, uid=pod.uid)  # its successor has the same name
-    return obstacles(workloads, pods, expected), len(stuck)
+        # By uid, for its successor has the same name, and two steps may be looking at once.
+        replaced += await kube.delete("v1", "Pod", pod.name, cluster.namespace, uid=pod.uid)
+    return obstacles(workloads, pods, expected), replaced
