@@ -1,6 +1,6 @@
 {{/* What changed in the published charts, and in which version: all of them are rendered from one set of templates. A leaf
-     is the versions that have it, as a semver constraint. Found by reading every tag from 1.0.7 to 1.7.4; 1.7.5 and later
-     are known from their values and their changelog. */}}
+     is the versions that have it, as a semver constraint; the spans are those of every tag from 1.0.7 to 1.7.4. Of 1.7.5
+     to 1.7.8 the values, the changelog and what members render to are known: the rest is taken to be as in 1.7.4. */}}
 {{- define "dragonfly.history" -}}
 components:
   manager: "*"
