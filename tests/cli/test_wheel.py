@@ -59,5 +59,5 @@ def test_it_validates_and_renders_outside_the_checkout(installed: Path, tmp_path
 def test_it_carries_the_bed_and_the_schema(installed: Path, tmp_path: Path) -> None:
     assert '"$id"' in run(installed, tmp_path, "schema")
     names = {path.name for path in (installed / "dfmc" / "testbed").rglob("*")}
-    assert {"go.mod", "Chart.yaml", "values.yaml"} <= names
+    assert {"go.mod", "Chart.yaml", "values.yaml", "changes.yaml", "_history.tpl"} <= names
     assert (installed / "dfmc" / "py.typed").is_file()

@@ -21,7 +21,7 @@ tracing: {{- toYaml $tracing | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Arguments: root, client or seedClient. */}}
+{{/* The manager's address. Arguments: root, client or seedClient. */}}
 {{- define "dragonfly.config.peer.manager" -}}
 {{- $root := index . 0 -}}
 {{- $given := (index $root.Values (index . 1)).config.manager | default dict -}}
@@ -30,10 +30,10 @@ tracing: {{- toYaml $tracing | nindent 2 }}
 {{- if not (include "dragonfly.managed" $root) -}}
 {}
 {{- else if include "dragonfly.has" (list $root "managerAddrs") -}}
-{{- $asked := include "dragonfly.has" (list $root "managerNetAddrs") | eq "true" | ternary $root.Values.client.config.manager $given -}}
+{{- $netAddrs := include "dragonfly.has" (list $root "managerNetAddrs") | eq "true" -}}
 addrs:
-{{- if $asked.addrs }}
-{{ toYaml (include "dragonfly.has" (list $root "managerNetAddrs") | eq "true" | ternary $given.netAddrs $given.addrs) }}
+{{- if (ternary $root.Values.client.config.manager $given $netAddrs).addrs }}
+{{ toYaml (ternary $given.netAddrs $given.addrs $netAddrs) }}
 {{- else }}
 - {{ $address }}
 {{- end }}
@@ -95,8 +95,11 @@ data:
 {{/* Arguments: root, client or seedClient. */}}
 {{- define "dragonfly.client.probes" -}}
 {{- $config := (index (index . 0).Values (index . 1)).config -}}
-{{- $socket := print "unix://" $config.download.server.socketPath -}}
-{{ include "dragonfly.pod.probes" (list (index . 0) (include "dragonfly.has" (list (index . 0) "clientProbesSocket") | eq "true" | ternary $socket (printf ":%v" $config.upload.server.port))) }}
+{{- $address := printf ":%v" $config.upload.server.port -}}
+{{- if include "dragonfly.has" (list (index . 0) "clientProbesSocket") -}}
+{{- $address = print "unix://" $config.download.server.socketPath -}}
+{{- end -}}
+{{ include "dragonfly.pod.probes" (list (index . 0) $address) }}
 {{- end -}}
 
 {{/* Kernel settings before a client starts. Arguments: root, client or seedClient. */}}

@@ -58,7 +58,9 @@ addrs:
 password: {{ $root.Values.redis.auth.password }}
 {{- else -}}
 {{- $settings := list "masterName" "username" "password" -}}
-{{- if include "dragonfly.has" (list $root "redisSentinel") }}{{ $settings = concat $settings (list "sentinelUsername" "sentinelPassword") }}{{ end -}}
+{{- if include "dragonfly.has" (list $root "redisSentinel") -}}
+{{- $settings = concat $settings (list "sentinelUsername" "sentinelPassword") -}}
+{{- end -}}
 addrs: {{- toYaml $external.addrs | nindent 2 }}
 {{- range $setting := concat $settings (list "brokerDB" "backendDB") (index . 1) }}
 {{ $setting }}: {{ index $external $setting }}
@@ -173,7 +175,10 @@ metrics:
 {{- define "dragonfly.configmap" -}}
 {{- $root := index . 0 -}}
 {{- $key := index . 1 -}}
-{{- $files := dict "manager" "manager.yaml" "scheduler" "scheduler.yaml" "seedPeer" "dfget.yaml" "dfdaemon" "dfget.yaml" "seedClient" "dfdaemon.yaml" "client" "dfdaemon.yaml" -}}
+{{- $files := dict
+      "manager" "manager.yaml" "scheduler" "scheduler.yaml"
+      "seedPeer" "dfget.yaml" "dfdaemon" "dfget.yaml"
+      "seedClient" "dfdaemon.yaml" "client" "dfdaemon.yaml" -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -195,7 +200,8 @@ data:
 {{ toYaml $dynconfig }}
 {{- else -}}
 scheduler:
-  addr: {{ $dynconfig.scheduler.addr | default (printf "%s:%v" (include "dragonfly.scheduler.host" $root) $root.Values.scheduler.config.server.port) }}
+  {{- $headless := printf "%s:%v" (include "dragonfly.scheduler.host" $root) $root.Values.scheduler.config.server.port }}
+  addr: {{ $dynconfig.scheduler.addr | default $headless }}
   addrs: {{- toYaml $dynconfig.scheduler.addrs | nindent 4 }}
 {{- include "dragonfly.config.copies" (list $dynconfig (list "clientConfig" "seedClientConfig")) }}
 {{- end -}}

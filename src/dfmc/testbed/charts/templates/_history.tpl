@@ -1,6 +1,6 @@
 {{/* What changed in the published charts, and in which version: all of them are rendered from one set of templates. A leaf
-     is the versions that have it, as a semver constraint. Found by reading every tag from 1.0.7 to 1.7.4; 1.7.5 and later
-     are known from their values and their changelog. */}}
+     is the versions that have it, as a semver constraint; the spans are those of every tag from 1.0.7 to 1.7.4. Of 1.7.5
+     to 1.7.8 the values, the changelog and what members render to are known: the rest is taken to be as in 1.7.4. */}}
 {{- define "dragonfly.history" -}}
 components:
   manager: "*"
@@ -24,7 +24,8 @@ updateStrategy: ">=1.1.27"
 imageMaps: ">=1.1.38"
 globalNodeSelector: ">=1.1.39"
 globalStorageClass: ">=1.1.41"
-hostNetwork: {manager: ">=1.3.11", scheduler: ">=1.3.11", seedClient: ">=1.3.11", seedPeer: ">=1.1.44", client: "*", dfdaemon: "*"}
+hostNetwork:
+  {manager: ">=1.3.11", scheduler: ">=1.3.11", seedPeer: ">=1.1.44", dfdaemon: "*", seedClient: ">=1.3.11", client: "*"}
 priorityAsksForV1beta1: "<1.2.3"    # which no cluster serves since Kubernetes 1.22, though `helm template` claims it
 priorityOfManagerAsksScheduler: "<1.6.19"
 waitForRestPort: "<1.6.10"          # of the manager; since then for its gRPC port
@@ -46,12 +47,20 @@ clusterIP: ">=1.6.8"
 schedulerHeadless: ">=1.7.5"
 seedClientService: ">=1.1.42"
 metricsService: {manager: "*", scheduler: "*", seedPeer: "*", dfdaemon: "<1.1.12", seedClient: "*", client: ">=1.1.59"}
-metricsServiceAsksForMonitor: {manager: "<0", scheduler: "<0", seedPeer: "*", dfdaemon: "<0", seedClient: "<1.3.25", client: "<1.3.25"}
+metricsServiceAsksForMonitor:
+  {manager: "<0", scheduler: "<0", seedPeer: "*", dfdaemon: "<0", seedClient: "<1.3.25", client: "<1.3.25"}
 metricsServiceLabels: ">=1.3.38"    # before, any label made the chart fail
 
 # Configuration files
 sections:
-  manager: {auth: "*", cache: "*", job: ">=1.1.2", objectStorage: "<1.3.11", security: "<1.2.18", network: "*", tracing: ">=1.3.31"}
+  manager:
+    auth: "*"
+    cache: "*"
+    job: ">=1.1.2"
+    objectStorage: "<1.3.11"
+    security: "<1.2.18"
+    network: "*"
+    tracing: ">=1.3.31"
   scheduler:
     server: "*"
     scheduler: "*"

@@ -12,7 +12,7 @@
 apiVersion: apps/v1
 kind: {{ $kind }}
 metadata:
-  {{- include "dragonfly.metadata" (list $root (include "dragonfly.component" (list $root $key)) (include "dragonfly.fullname" $root) $component.name) | nindent 2 }}
+  {{- include "dragonfly.metadata" (list $root (include "dragonfly.component" .) (include "dragonfly.fullname" $root) $component.name) | nindent 2 }}
   {{- if or $own (not $onPods) }}
   annotations:
     {{- if not $onPods }}{{ toYaml $checksums | nindent 4 }}{{ end }}
@@ -92,13 +92,14 @@ terminationGracePeriodSeconds: {{ $component.terminationGracePeriodSeconds }}
 {{- $init := (index $root.Values (index . 1)).initContainer -}}
 {{- $whom := index . 2 -}}
 {{- $host := index . 3 -}}
+{{- $external := and (eq $whom "manager") (not $root.Values.manager.enable) | ternary "external " "" -}}
 - name: wait-for-{{ $whom }}
   image: {{ include "dragonfly.image" (list $root $init) }}
   imagePullPolicy: {{ include "dragonfly.image.pullPolicy" (list $root $init) }}
   command:
   - sh
   - -c
-  - until nslookup {{ $host }} && nc -vz {{ $host }} {{ index . 4 }}; do echo waiting for {{ and (eq $whom "manager") (not $root.Values.manager.enable) | ternary "external " "" }}{{ $whom }}; sleep 2; done;
+  - until nslookup {{ $host }} && nc -vz {{ $host }} {{ index . 4 }}; do echo waiting for {{ $external }}{{ $whom }}; sleep 2; done;
   {{- if and (ne $whom "scheduler") (include "dragonfly.has" (list $root "waitResources")) }}
   resources: {{- toYaml $init.resources | nindent 4 }}
   {{- end }}
@@ -109,15 +110,18 @@ terminationGracePeriodSeconds: {{ $component.terminationGracePeriodSeconds }}
 {{- $root := index . 0 -}}
 {{- if include "dragonfly.managed" $root -}}
 {{- $port := include "dragonfly.has" (list $root "waitForRestPort") | eq "true" | ternary "restPort" "grpcPort" -}}
-{{ include "dragonfly.pod.wait" (list $root (index . 1) "manager" (include "dragonfly.manager.host" $root) (include "dragonfly.manager.port" (list $root $port))) }}
+{{- $host := include "dragonfly.manager.host" $root -}}
+{{ include "dragonfly.pod.wait" (list $root (index . 1) "manager" $host (include "dragonfly.manager.port" (list $root $port))) }}
 {{- end -}}
 {{- end -}}
 
 {{/* Arguments: root, component. */}}
 {{- define "dragonfly.pod.wait.scheduler" -}}
-{{- $scheduler := (index . 0).Values.scheduler -}}
-{{- if $scheduler.enable -}}
-{{ include "dragonfly.pod.wait" (list (index . 0) (index . 1) "scheduler" (include "dragonfly.scheduler.host" (index . 0)) $scheduler.config.server.port) }}
+{{- $root := index . 0 -}}
+{{- with $root.Values.scheduler -}}
+{{- if .enable -}}
+{{ include "dragonfly.pod.wait" (list $root (index $ 1) "scheduler" (include "dragonfly.scheduler.host" $root) .config.server.port) }}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
