@@ -33,7 +33,8 @@ def needs_of(topology: Topology, cluster: ClusterSpec, plan: Plan) -> tuple[Acce
     if kinds & {Kind.RELEASE, Kind.SCALE}:
         for group, resources in _CHART_OBJECTS:
             found += [AccessNeed(verb, group, name, namespace) for name in resources for verb in _CHART_VERBS]
-        found.append(AccessNeed("list", "", "pods", namespace))
+        # delete: a pod that cannot start with old settings makes room for the new ones (engine/wait.py).
+        found += [AccessNeed(verb, "", "pods", namespace) for verb in ("list", "delete")]
     if Kind.EXPOSE in kinds:
         found += [AccessNeed(verb, "", "services", namespace) for verb in ("create", "patch")]
     if Kind.CREDENTIALS in kinds:
