@@ -14,6 +14,8 @@ from dfmc.testbed.chart_repository import write_repository
 Object = dict[str, Any]
 Key = tuple[str, str]
 
+SCRIPT = "(script left out)"  # as in the reference material
+
 
 class Renderer:
     """Runs helm on the packaged stand-ins, in directories of its own."""
@@ -81,3 +83,26 @@ def pod_containers(item: Object) -> list[Object]:
 def config(objects: Mapping[Key, Object], name: str) -> Any:
     (text,) = objects["ConfigMap", name]["data"].values()
     return yaml.safe_load(text)
+
+
+def without_noise(node: Any) -> Any:
+    """Drops checksums, nulls and maps that this leaves empty, for neither side means anything by them."""
+    if isinstance(node, dict):
+        kept = {key: without_noise(value) for key, value in node.items() if not str(key).startswith("checksum/")}
+        return {key: value for key, value in kept.items() if value is not None and (key != "annotations" or value)}
+    if isinstance(node, list):
+        return [without_noise(item) for item in node]
+    return node
+
+
+def normalised(item: Object) -> Object:
+    """Parses configuration files, leaves out scripts and drops noise; changes ``item``."""
+    for name, text in item.get("data", {}).items():
+        if item["kind"] == "ConfigMap":
+            item["data"][name] = yaml.safe_load(text)
+    for container in pod_containers(item):
+        if container.get("command", [])[:2] == ["/bin/sh", "-cx"]:
+            container["command"][2] = SCRIPT
+    result = without_noise(item)
+    assert isinstance(result, dict)
+    return result

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dfmc.testbed.binaries import BinaryCache, default_directory, ensure
+
 
 def helm_binary() -> Path:
     """``DFMC_HELM``, else helm on PATH, else the one that the test bed has in its cache.
@@ -27,3 +29,18 @@ def helm_binary() -> Path:
     if os.environ.get("DFMC_REQUIRE_HELM") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def helm_of_major(major: int) -> Path:
+    """The test bed's helm of that major version.
+
+    Skips the calling test where the cache has none, or makes it first where ``DFMC_REQUIRE_HELM=1``.
+    """
+    cache = BinaryCache(default_directory())
+    name = {3: "helm", 4: "helm4"}[major]
+    if os.environ.get("DFMC_REQUIRE_HELM") == "1":
+        ensure([name], cache, lambda line: None)
+    found = shutil.which(cache.path(name))
+    if found:
+        return Path(found)
+    pytest.skip(f"no helm {major} in the test bed's cache")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_renderer import Key, Object, Renderer, config
+from chart_renderer import Key, Object, Renderer, config, normalised
 from dfmc.testbed.chart_repository import standin_versions
-from helm_binary import helm_binary
+from helm_binary import helm_binary, helm_of_major
 
 LEGACY = ("1.1.1", "1.1.37", "1.1.60")  # L1, L2, L3: peers written in Go
 CURRENT = tuple(version for version in standin_versions() if version not in LEGACY)
@@ -61,6 +61,27 @@ def test_a_member_reaches_the_managers_address_in_every_component_that_dials_it(
             manager = config(objects, f"dragonfly-{name}")["manager"]
             address = f"{scheme}manager.example:65003"
             assert manager == ({"addr": address} if since(version, "1.2.18") else {"addrs": [address]})
+
+
+@pytest.fixture(scope="module", params=[3, 4])
+def helm_3_or_4(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+    return Renderer(helm_of_major(request.param), tmp_path_factory.mktemp("charts"))
+
+
+@pytest.mark.helm
+@pytest.mark.parametrize("values", [MANAGED, MEMBER], ids=["central", "member"])
+@pytest.mark.parametrize("version", standin_versions())
+def test_both_majors_of_helm_make_the_same_of_every_chart(
+    helm: Renderer, helm_3_or_4: Renderer, version: str, values: Mapping[str, Any]
+) -> None:
+    # Helm 3 keeps the nulls of a chart's defaults, Helm 4 drops them: which is noise, here and in life.
+    rendered = (renderer.objects(version, values) for renderer in (helm, helm_3_or_4))
+    usual, other = (
+        {key: normalised(item) for key, item in objects.items() if "app" in item["metadata"]["labels"]}
+        for objects in rendered
+    )
+    assert ("StatefulSet", "dragonfly-scheduler") in usual
+    assert usual == other
 
 
 @pytest.mark.helm

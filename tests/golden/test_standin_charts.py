@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_renderer import Object, Renderer, by_key, pod_containers
+from chart_renderer import Object, Renderer, by_key, normalised
 from dfmc.testbed.chart_repository import standin_versions
 from dfmc.testbed.chart_values import default_values
 from helm_binary import helm_binary
 from shared_material import shared_material
 
-SCRIPT = "(script left out)"
 SUBCHARTS = {"mysql", "redis", "jaeger"}
 
 CENTRAL_174 = {
@@ -54,28 +53,6 @@ MEMBER_174: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
     return Renderer(helm_binary(), tmp_path_factory.mktemp("charts"))
-
-
-def without_noise(node: Any) -> Any:
-    """Drops checksums, nulls and maps that this leaves empty, for neither side means anything by them."""
-    if isinstance(node, dict):
-        kept = {key: without_noise(value) for key, value in node.items() if not str(key).startswith("checksum/")}
-        return {key: value for key, value in kept.items() if value is not None and (key != "annotations" or value)}
-    if isinstance(node, list):
-        return [without_noise(item) for item in node]
-    return node
-
-
-def normalised(item: Object) -> Object:
-    for name, text in item.get("data", {}).items():
-        if item["kind"] == "ConfigMap":
-            item["data"][name] = yaml.safe_load(text)
-    for container in pod_containers(item):
-        if container.get("command", [])[:2] == ["/bin/sh", "-cx"]:
-            container["command"][2] = SCRIPT
-    result = without_noise(item)
-    assert isinstance(result, dict)
-    return result
 
 
 def of_subchart(item: Object) -> bool:
