@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test
+.PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 15-25 min)"
@@ -51,6 +51,12 @@ test: lint bed-binaries
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
 	@echo "==> Tests on the embedded bed (about five minutes)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 2 --dist loadfile
+
+fuzz: $(STAMP)
+	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py
+
+bench: $(STAMP)
+	@$(BIN)/python tests/bench/offline.py && $(BIN)/python tests/bench/hostile.py
 
 fmt: $(STAMP)
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -24,3 +24,11 @@ MEBIBYTE_FILES = {
     "pattern": with_b(f"scopes: {{hostnames: ['{'(a' * (MIB // 2 - 200)}']}}"),
     "repetition": with_b(f"scopes: {{hostnames: ['{'a{9}' * (MIB // 4 - 200)}']}}"),
 }
+
+# Small files that would grow beyond all bounds if they were written out.
+BOMBS = {
+    "alias bomb": "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60)),
+    "merge bomb": "a: &a {" + ", ".join(f"k{i}: 1" for i in range(20_000)) + "}\nb:\n" + "- <<: *a\n" * 20_000,
+    "large defaults": f"{HEAD}defaults: {{nodeSelector: {{{', '.join(f'k{i}: x' for i in range(5000))}}}}}\nclusters:\n"
+    + "".join(f"- {{name: c{i}, context: x, namespace: n{i}}}\n" for i in range(200)),
+}

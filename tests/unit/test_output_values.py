@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dfmc.output.values import documents_yaml, values_yaml
+from dfmc.output.values import _dumped, documents_yaml, values_yaml
 from helm_binary import helm_binary
 
 # What at least one of YAML 1.1 (PyYAML), YAML 1.2 and Go's parsers takes for something other than text, or what
@@ -105,3 +107,17 @@ def test_helm_reads_what_was_meant(tmp_path: Path) -> None:
         check=True,
     )
     assert json.loads(yaml.safe_load(found.stdout)["probe"]) == tree["root"], f"seed {seed}"
+
+
+texts = st.text(max_size=12) | st.sampled_from([*TRICKY, *PLAIN, "a\n\n  b\n", "\n\n", "x" * 200])
+scalars = texts | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+trees = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=12
+)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(st.dictionaries(texts, trees, max_size=4))
+def test_what_is_written_is_what_pyyaml_would_write(tree: dict[str, Any]) -> None:
+    assert values_yaml(tree) == _dumped(tree)
+    assert yaml.safe_load(values_yaml(tree)) == tree

@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 from dfmc.values.images import split_repository
 from dfmc.values.names import GRPC_PORT
 from dfmc.values.rewriting import CannotConvert, Conversion, Rewriting, key_path
-from dfmc.values.runtime_changes import container_runtime
+from dfmc.values.runtime_changes import ONLY_CLIENTS, container_runtime
 
 # What a change is applied to: the words of moves.yaml in braces, and the keys that they stand for.
 Names = Mapping[str, str]
 Change = Callable[[Rewriting, Names], None]
 
-_ONLY_PROGRAM = (1, 1, 66)  # from this chart on there is the Rust client alone
 _BOTH_PROGRAMS = (1, 1, 12)
 _OTHER_PROGRAM = "the client is another program, with an image and versions of its own"
+_NAME_FIELDS = ("registry", "repository", "digest")
 _IMAGE_FIELDS = ("tag", "pullPolicy", "pullSecrets")
 _OWN_IMAGES = ("dragonflyoss/dfdaemon", "dragonflyoss/client")
 
@@ -87,7 +87,9 @@ def _image_map(work: Rewriting, names: Names) -> None:
         if isinstance(held, dict):
             _image_string(work, at, held, names.get("repository", ""))
         return
-    if isinstance(held, str):
+    if held == "":
+        work.drop(image, "it is empty")
+    elif isinstance(held, str):
         registry, path = split_repository(held)
         repository, _, algorithm = path.partition("@")
         fields = {"registry": registry, "repository": repository}
@@ -96,27 +98,35 @@ def _image_map(work: Rewriting, names: Names) -> None:
         work.put(image, {})
         for field, value in fields.items():
             if value:
-                work.put(f"{image}.{field}", value, key_path(image))
+                work.put(f"{image}.{field}", value, image)
     for field in _IMAGE_FIELDS:
         work.move(f"{at}.{field}", f"{image}.{field}")
 
 
 def _image_string(work: Rewriting, at: str, held: Mapping[str, Any], own: str) -> None:
+    """Write registry, repository and digest of a map as one text, the rest beside it."""
     image = f"{at}.image"
+    for key, value in list(held.items()):
+        if key not in (*_NAME_FIELDS, *_IMAGE_FIELDS) or (key in _NAME_FIELDS and not isinstance(value, str)):
+            work.lose((*key_path(image), key), "this is no part of an image's name")
+    if held.get("digest"):
+        work.drop(f"{image}.tag", "the digest decides")
     for field in _IMAGE_FIELDS:
         work.move(f"{image}.{field}", f"{at}.{field}")
-    repository = held.get("repository") or own
-    if held.get("registry") and not repository:
+    registry, repository, digest = (held.get(field) for field in _NAME_FIELDS)
+    repository = repository or own
+    if not held:
+        work.lose(image, "it is empty")
+    elif registry and not repository:
         work.lose(image, "the chart wants registry and repository as one text")
-    elif work.has(image):
-        digest, registry = held.get("digest"), held.get("registry")
-        text = f"{registry}/{repository}" if registry else repository
+    else:
+        text = f"{registry}/{repository}" if registry else str(repository)
         if digest:
-            algorithm, _, hexadecimal = str(digest).partition(":")
             # The template writes image:tag, which this way has the form of a digest.
+            algorithm, _, hexadecimal = str(digest).partition(":")
             text = f"{text}@{algorithm}"
-            work.put(f"{at}.tag", hexadecimal, work.origin(key_path(f"{image}.digest")))
-        work.put(image, text, key_path(image))
+            work.put(f"{at}.tag", hexadecimal, f"{image}.digest")
+        work.put(image, text, image)
 
 
 def _second_program(work: Rewriting, names: Names) -> None:
@@ -142,7 +152,7 @@ def _only_program(work: Rewriting, names: Names) -> None:
         for field in ("repository", "tag", "digest"):
             _drop_image(work, f"{old}.image.{field}")
         return
-    if work.get(f"{new}.enable", work.source >= _ONLY_PROGRAM) is True:
+    if work.get(f"{new}.enable", work.source >= ONLY_CLIENTS) is True:
         work.drop(old, "it is switched off: the file runs the Rust client, whose settings become its own")
     else:
         work.drop(new, "it is switched off, and the chart does not have it")
@@ -179,8 +189,10 @@ def _manager_address(work: Rewriting, names: Names) -> None:
     if isinstance(given, list) and len(given) > 1:
         work.note(path, "of several addresses the first one is carried over: externalManager has one host", "check")
     if not work.get("externalManager.host"):
-        work.put("externalManager.host", host, work.origin(key_path(path)))
-        work.put("externalManager.grpcPort", port, work.origin(key_path(path)))
+        work.drop("externalManager.host", "it is empty")
+        work.drop("externalManager.grpcPort", "the address has a port")
+        work.put("externalManager.host", host, path)
+        work.put("externalManager.grpcPort", port, path)
         work.take(path)
     elif (work.get("externalManager.host"), work.get("externalManager.grpcPort", GRPC_PORT)) == (host, port):
         work.drop(path, "externalManager says the same")

@@ -20,13 +20,20 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
     Maps are merged key by key; anything else in ``over`` (lists, scalars, symbols, null) replaces what was there.
     Neither argument is changed, and the result shares no mutable part with them.
     """
-    merged: Tree = {key: _copy(value) for key, value in base.items() if key not in over}
-    for key, value in over.items():
-        below = base.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(below, value) if both else _copy(value)  # type: ignore[arg-type] # both are maps here
     # The order of base first, then new keys: a reader finds the preset's order again.
-    return {key: merged[key] for key in [*base, *(k for k in over if k not in base)]}
+    merged: Tree = _copy(base)
+    lay_over(merged, over)
+    return merged
+
+
+def lay_over(tree: Tree, over: Mapping[str, Any]) -> None:
+    """Do what ``merge`` does within ``tree``, every part of which must be the caller's own; ``over`` is copied."""
+    for key, value in over.items():
+        below = tree.get(key)
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            lay_over(below, value)
+        else:
+            tree[key] = _copy(value)
 
 
 def coalesce(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Tree:
@@ -51,9 +58,13 @@ def nest(paths: Mapping[str, Any]) -> Tree:
     """
     tree: Tree = {}
     for path, value in paths.items():
-        for key in reversed(path.split(".")):
-            value = {key: value}
-        tree = merge(tree, value)
+        *parents, last = path.split(".")
+        node = tree
+        for key in parents:
+            if not isinstance(node.get(key), dict):
+                node[key] = {}
+            node = node[key]
+        lay_over(node, {last: value})
     return tree
 
 

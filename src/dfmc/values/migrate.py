@@ -21,10 +21,10 @@ from dfmc.values.key_facts import known_versions, stages
 from dfmc.values.keys import KeyProblem, has_key_exactly, unknown_keys
 from dfmc.values.layouts import Version, data, layout_name, parse_version
 from dfmc.values.rewriting import Note, Rewriting
+from dfmc.values.runtime_changes import ONLY_CLIENTS
 
 _MOVES = Path(__file__).parent / "data" / "moves.yaml"
 _LATEST = "latest"
-_ONLY_CLIENTS = parse_version("1.1.66")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def guess_version(values: Mapping[str, Any]) -> Guess:
     fitting = [version for version in versions if len(wrong[version]) == fewest]
     if _has_only_clients(rest):
         # Before this chart the client is switched off by default, and nobody writes settings for what does not run.
-        fitting = [version for version in fitting if parse_version(version) >= _ONLY_CLIENTS] or fitting
+        fitting = [version for version in fitting if parse_version(version) >= ONLY_CLIENTS] or fitting
     first, last = fitting[0], fitting[-1]
     until = "the newest" if last == versions[-1] else last
     count = "all of its keys" if not fewest else f"all of its keys but {fewest}"

@@ -14,7 +14,7 @@ from dfmc.values import addressing, images, runtimes, settings
 from dfmc.values.context import RenderContext, context_of
 from dfmc.values.inputs import ValuesInputs
 from dfmc.values.layouts import Role
-from dfmc.values.merge import Tree, merge, nest
+from dfmc.values.merge import Tree, lay_over, merge, nest
 
 # Later parts win: what is typed over the preset, the wiring over both.
 _PARTS: tuple[Callable[[RenderContext], Mapping[str, Any]], ...] = (
@@ -52,10 +52,11 @@ def render_values(topology: Topology, cluster: ClusterSpec, inputs: ValuesInputs
         PreflightError: ``runtime: auto``, and the nodes report several container runtimes.
     """
     ctx = context_of(topology, cluster, inputs)
-    values: Tree = dict(preset(ctx.layout.presets, ctx.role))
+    values: Tree = merge({}, preset(ctx.layout.presets, ctx.role))
     for part in _PARTS:
-        values = merge(values, nest(part(ctx)))
-    return merge(values, cluster.values)
+        lay_over(values, nest(part(ctx)))
+    lay_over(values, cluster.values)
+    return values
 
 
 @cache

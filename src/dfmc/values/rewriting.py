@@ -88,8 +88,9 @@ class Rewriting:
         keys = key_path(path) if isinstance(path, str) else path
         self.notes.append(Note(self.origin(keys), message, kind))
 
-    def put(self, path: str, value: Any, origin: KeyPath | None = None) -> None:  # noqa: ANN401
-        """Set a dotted path; ``origin`` is where in the file its value stood, None for a new one."""
+    def put(self, path: str, value: Any, came_from: str = "") -> None:  # noqa: ANN401
+        """Set a dotted path; ``came_from`` is where its value stood until now, empty for a new one."""
+        origin = self.origin(key_path(came_from)) if came_from else None
         self._set(key_path(path), value)
         if origin is not None:
             self._origins[key_path(path)] = origin
@@ -128,11 +129,11 @@ class Rewriting:
         A map's keys are moved one by one even where ``new`` is not there yet, so that each is reported by itself.
         """
         held = self.get(old)
-        if isinstance(held, dict) and held and convert is None:
+        if self.has(old) and self.get(new) == {}:
+            self.lose(new, "it is empty")
+        if isinstance(held, dict) and held and convert is None and isinstance(self.get(new, {}), dict):
             for key in list(held):
                 self._move((*key_path(old), key), (*key_path(new), key), None)
-            if self.has(old):
-                self._remove(key_path(old))
         elif self.has(old):
             self._move(key_path(old), key_path(new), convert)
 
@@ -154,6 +155,8 @@ class Rewriting:
     def _move(self, old: KeyPath, new: KeyPath, convert: Conversion | None) -> None:
         held, there = self._at(old), self._at(new)
         if isinstance(held, dict) and isinstance(there, dict) and convert is None:
+            if not held:
+                self.lose(old, "it is empty")
             for key in list(held):
                 self._move((*old, key), (*new, key), None)
             return
@@ -185,10 +188,13 @@ class Rewriting:
 
     def _set(self, path: KeyPath, value: Any) -> None:  # noqa: ANN401
         node = self.tree
-        for key in path[:-1]:
-            if not isinstance(node.get(key), dict):
+        for length, key in enumerate(path[:-1], 1):
+            if key in node and not isinstance(node[key], dict):
+                self.note(
+                    path[:length], "left out: keys below it are set now", "dropped" if node[key] is None else "lost"
+                )
                 node[key] = {}
-            node = node[key]
+            node = node.setdefault(key, {})
         node[path[-1]] = value
 
     def _remove(self, path: KeyPath) -> None:

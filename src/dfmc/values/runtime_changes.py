@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfmc.values.rewriting import CannotConvert, Rewriting, key_path
+from dfmc.values.rewriting import CannotConvert, Rewriting
 from dfmc.values.runtimes import dfinit_settings, registry_url
 
+# From this chart on there is the Rust client alone; before, it is there from 1.1.12 on, switched off by default.
+ONLY_CLIENTS = (1, 1, 66)
 _DFINIT = "client.dfinit"
 _RUNTIMES = "client.dfinit.config.containerRuntime"
 # Of the older charts, in the order in which their templates look at them; dfinit's order is another.
@@ -29,7 +31,7 @@ def _to_dfinit(work: Rewriting) -> None:
     kind = next((kind for kind in _KINDS if work.get(f"{old}.{kind}.enable") is True), None)
     switch = next((f"{old}.{name}.enable" for name in (kind, *_KINDS) if work.has(f"{old}.{name}.enable")), None)
     if switch is not None and not work.has(f"{_DFINIT}.enable"):
-        work.put(f"{_DFINIT}.enable", kind is not None, key_path(switch))
+        work.put(f"{_DFINIT}.enable", kind is not None, switch)
         work.take(switch)
     if kind is not None:
         _carry(work, f"{old}.{kind}", kind)
@@ -47,7 +49,7 @@ def _carry(work: Rewriting, old: str, kind: str) -> None:
         if kind == "containerd" and path.endswith(".configPath"):
             continue  # the chart's own default
         is_given = path.endswith(".registries") and registries
-        work.put(path, value, key_path(f"{old}.registries") if is_given else None)
+        work.put(path, value, f"{old}.registries" if is_given else "")
     if registries:
         work.take(f"{old}.registries")
     work.drop(f"{old}.registries", "it is no list of registries")
@@ -66,8 +68,12 @@ def _carry(work: Rewriting, old: str, kind: str) -> None:
 
 
 def _from_dfinit(work: Rewriting) -> None:
+    if work.get("client.enable", work.source >= ONLY_CLIENTS) is not True:
+        work.drop(_DFINIT, "the client that it belongs to is switched off")
+        return
     if not work.has(_DFINIT):
         return
+    work.drop("containerRuntime", "dfdaemon, which it belongs to, is switched off")
     is_on = work.get(f"{_DFINIT}.enable") is True
     # containerd is in the newer charts' defaults: only null takes it away.
     kind = next((name for name in _DFINIT_ORDER if work.get(f"{_RUNTIMES}.{name}") is not None), "containerd")
@@ -77,7 +83,7 @@ def _from_dfinit(work: Rewriting) -> None:
         work.lose(_DFINIT, "the chart cannot configure podman")
         return
     new = f"containerRuntime.{kind}"
-    work.put(f"{new}.enable", is_on, work.origin(key_path(f"{_DFINIT}.enable")))
+    work.put(f"{new}.enable", is_on, f"{_DFINIT}.enable")
     if is_on:
         if kind == "containerd":
             _config_path(work, f"{_RUNTIMES}.containerd.configPath", new)
@@ -92,8 +98,8 @@ def _config_path(work: Rewriting, path: str, new: str) -> None:
     held = work.get(path)
     if isinstance(held, str) and held != f"{_CONFIG_FOLDER}/{_CONFIG_FILE}":
         folder, _, file = held.rpartition("/")
-        work.put(f"{new}.configPathDir", folder, work.origin(key_path(path)))
-        work.put(f"{new}.configFileName", file, work.origin(key_path(path)))
+        work.put(f"{new}.configPathDir", folder, path)
+        work.put(f"{new}.configFileName", file, path)
 
 
 def _urls(value: Any) -> list[str]:  # noqa: ANN401 - whatever stands in the file
