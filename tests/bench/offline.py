@@ -110,9 +110,9 @@ def environments(work: Path, helmfile: str, count: int = 100) -> None:
     takes = [measure([*command, "-e", name, *rest], state, homes) for name in names]
     wall, processor = sum(take.wall for take in takes), sum(take.processor for take in takes)
     print(
-        f"\nWith an environment and a run for each of {count} clusters helmfile takes {wall:.1f} s ({processor:.1f} s of"
+        f"\nWith an environment and a run for each of {count} clusters helmfile takes {wall:.1f} s\n"
+        f"({processor:.1f} s of the processor) to write them."
     )
-    print("the processor) to write them.")
 
 
 def write_helmfile(work: Path, ours: Path, count: int) -> None:
