@@ -563,6 +563,13 @@ def test_two_runs_share_a_cache(cache: Path) -> None:
     assert kept(cache) == [f"{DIGEST}.tgz"]
 
 
+def test_a_part_of_another_run_that_vanishes_meanwhile_is_no_failure(cache: Path) -> None:
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Listed, but gone once it is looked at: what a finished download of another run looks like in between.
+    (cache / ".vanished.part").symlink_to(cache / "nowhere")
+    assert fetch(source(a_repository(), cache)).path == cache / f"{DIGEST}.tgz"
+
+
 def test_the_default_cache_is_the_users_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
     chart = fetch(source(a_repository(), None))

@@ -7,6 +7,7 @@ index is installed), so dfmc does, and everything later uses the checked file by
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import stat
@@ -215,9 +216,7 @@ def _write_atomically(place: Path, content: bytes) -> None:
     """Make the file appear whole or not at all; what a killed run left half-written goes after an hour."""
     part = None
     try:
-        for left in place.parent.glob(".*.part"):
-            if left.stat().st_mtime < time.time() - _STALE_PART:
-                left.unlink(missing_ok=True)
+        _sweep(place.parent)
         descriptor, part = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -228,6 +227,14 @@ def _write_atomically(place: Path, content: bytes) -> None:
         if part is not None:
             Path(part).unlink(missing_ok=True)
         raise _unusable_cache(place, error) from error
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed runs left behind. Runs share the cache: a part may become a chart while it is looked at."""
+    for left in cache.glob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _STALE_PART:
+                left.unlink()
 
 
 def _unusable_cache(place: Path, error: OSError) -> DfmcError:
