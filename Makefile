@@ -50,7 +50,7 @@ test: lint bed-binaries
 	@echo "==> Tests without a bed (about two minutes on two cores)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
 	@echo "==> Tests on the embedded bed (about five minutes)"
-	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 2 --dist loadfile
+	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py

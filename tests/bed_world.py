@@ -14,7 +14,6 @@ import yaml
 
 from bed_tools import BedTools, ManagerRest
 from dfmc.testbed import bed as kwok_bed
-from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.database import manager_database
 from dfmc.testbed.layout import BedRequest, BedState
 
@@ -108,8 +107,7 @@ class World:
     @property
     def node_address(self) -> str:
         """Where this bed's node ports answer; 127.0.0.1 belongs to whichever bed came first."""
-        addresses = self.tools.objects("nodes")[0]["status"]["addresses"]
-        return to_loopback(next(item["address"] for item in addresses if item["type"] == "InternalIP"))
+        return self.tools.node_address()
 
     def manager(self) -> ManagerRest:
         """Return the manager's REST API, signed in with root's password, once for all.

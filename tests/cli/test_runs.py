@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,9 +217,17 @@ def test_a_signal_at_the_question_has_its_own_code(
     assert dfmc("up").code == code
 
 
+@pytest.fixture
+def unignored(number: signal.Signals) -> Iterator[signal.Signals]:
+    """The signal as a program started by hand finds it: under nohup, tests would find it ignored, and so would dfmc."""
+    before = signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_a_signal_ends_the_run_in_order_and_says_what_was_done(
-    number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine
+    number: signal.Signals, code: int, unignored: signal.Signals, dfmc: Dfmc, engine: Engine
 ) -> None:
     tidied = []
 

@@ -53,7 +53,7 @@ def central(tools: BedTools) -> Iterator[BedTools]:
 @pytest.fixture(scope="module")
 def rest(central: BedTools) -> ManagerRest:
     """The central manager, signed in."""
-    api = ManagerRest(f"http://127.0.0.1:{NODE_PORT}")
+    api = ManagerRest(f"http://{central.node_address()}:{NODE_PORT}")
     wait_until("the node port", lambda: _answers(api.url))
     api.sign_in()
     return api

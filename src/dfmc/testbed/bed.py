@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dfmc.errors import LockedError, NotReadyError, PreflightError
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries import (
     ALWAYS,
     BinaryCache,
@@ -25,6 +26,7 @@ from dfmc.testbed.binaries import (
     ensure_database_template,
     ensure_system_programs,
 )
+from dfmc.testbed.block_claims import block_claims
 from dfmc.testbed.chart_repository import INDEX_FILE, package_chart, repository_index, standin_versions
 from dfmc.testbed.cluster_objects import ensure_objects, wait_for_nodes
 from dfmc.testbed.control_plane import COMPONENTS, ControlPlane, block_is_free
@@ -40,7 +42,7 @@ from dfmc.testbed.layout import (
     first_block,
     write_if_changed,
 )
-from dfmc.testbed.plan import BedPlan, ClusterPlan, grow
+from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
     GUIDE_TOPOLOGY,
@@ -84,8 +86,8 @@ def up(request: BedRequest, report: Report) -> BedState:
     programs = _programs(cache, request.helm, report)
     with _locked(layout, report):
         stored = StoredBed.read(layout)
-        plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        plan = _with_blocks(layout.directory, stored.plan if stored else None, cluster_needs(local))
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
         if stored is None:
             bed.write(layout)  # before the first cluster: `down` must know what to remove after an interruption
@@ -193,6 +195,17 @@ def down(directory: Path, report: Report) -> bool:
         end_processes(_orphans(layout), signal.SIGKILL, seconds=5.0)
         shutil.rmtree(layout.directory)
     return True
+
+
+def _with_blocks(directory: Path, plan: BedPlan | None, needs: Sequence[ClusterNeed]) -> BedPlan:
+    with block_claims() as claims:
+
+        def is_free(block: AddressBlock) -> bool:
+            return claims.is_free(block.index, directory) and block_is_free(block)
+
+        grown = grow(plan, needs, first_block(directory), is_free)
+        claims.keep(directory, [cluster.index for cluster in grown.clusters])
+        return grown
 
 
 def _topology_source(request: BedRequest) -> tuple[str, str, Path]:
