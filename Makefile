@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# The certificates that pip, git and Go trust, not uv's own list: behind a company's proxy only these are right.
+export UV_SYSTEM_CERTS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test
 
