@@ -16,6 +16,7 @@ from dfmc.engine.lock import locked
 from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
 from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
+from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
 from dfmc.errors import ConflictError, DfmcError, UnreachableError, UsageError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
@@ -78,11 +79,11 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
                 observed = await observe(session, only=session.options.only)
                 made = _make_plan(session, observed, chart).without(refused)
             if not made.exceeds(agreed):
-                actions = Actions(session, observed, chart, lock)
-                outcomes = await execute(made, actions.table(), session.observer, session.slots)
+                run = RunState(session, observed, chart, lock)
+                outcomes = await execute(made, Actions(run).table(), session.observer, session.slots)
                 failed = [cluster for cluster in _selected(session) if _can_be_looked_at(outcomes, cluster.name)]
-                await asyncio.gather(*(actions.look_again(cluster) for cluster in failed))
-                return _report(session, made, actions, outcomes, time.monotonic() - started)
+                await asyncio.gather(*(run.look_again(cluster) for cluster in failed))
+                return _report(session, made, run, outcomes, time.monotonic() - started)
         session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))
     raise ConflictError(
         "the clusters change faster than plans are made",
@@ -204,7 +205,7 @@ def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:
     return first.error if first else None
 
 
-def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, seconds: float) -> UpReport:
+def _report(session: Session, made: Plan, run: RunState, outcomes: Outcomes, seconds: float) -> UpReport:
     reports = []
     for cluster in _selected(session):
         ended = outcomes.of(cluster.name)
@@ -214,8 +215,8 @@ def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, 
         result: ClusterResult = "changed" if changed else "unchanged"
         if error or blocked:
             result = "failed" if error else "blocked"
-        report = _cluster_report(session, cluster, actions.last_seen(cluster), result, ())
-        record = actions.records.get(cluster.name)
+        report = _cluster_report(session, cluster, run.last_seen(cluster), result, ())
+        record = run.records.get(cluster.name)
         cause = _cause(outcomes, blocked) if blocked and not error else None
         reports.append(
             replace(
