@@ -92,6 +92,7 @@ class ReleaseState:
         values: What the user (here: dfmc) gave, without the chart's defaults. Holds credentials in clear.
         labels: Labels of the release Secret that are not helm's own; dfmc's ownership mark among them.
         manifest: The rendered objects as one YAML text.
+        version: The Secret's uid and resourceVersion: another one after whatever write.
     """
 
     name: str
@@ -105,6 +106,7 @@ class ReleaseState:
     labels: Mapping[str, str]
     description: str = ""
     manifest: str = field(default="", repr=False)
+    version: str = ""
 
     @property
     def is_pending(self) -> bool:

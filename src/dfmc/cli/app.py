@@ -18,6 +18,7 @@ from dfmc.cli import (
     schema,
     status,
     testbed,
+    unlock,
     up,
     validate,
     values,
@@ -83,6 +84,7 @@ app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)

@@ -50,6 +50,15 @@ TimeoutOption = Annotated[
 ConcurrencyOption = Annotated[
     int, typer.Option(metavar="N", envvar="DFMC_CONCURRENCY", min=1, max=256, help="How many steps run at once.")
 ]
+LockTimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        envvar="DFMC_LOCK_TIMEOUT",
+        help="How long to wait for another run on this topology: 0s, 90s, 15m.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("-y", "--yes", envvar="DFMC_YES", help="Do not ask.")]
 
 
@@ -86,12 +95,14 @@ def source_of(context: typer.Context, parameter: str) -> str:
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
-def seconds(text: str, option: str) -> float:
+def seconds(text: str, option: str, *, zero: bool = False) -> float:
     """Read a duration such as 90s, 15m, 1h or 1h30m.
 
     Raises:
-        UsageError: It is none, or zero.
+        UsageError: It is none; or it is zero, unless ``zero`` allows that.
     """
+    if zero and text.strip() in ("0", "0s"):
+        return 0.0
     found = _DURATION.fullmatch(text.strip())
     hours, minutes, rest = found.groups() if found else (None, None, None)
     total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)

@@ -47,8 +47,8 @@ def status(
     """Print the status; findings are raised."""
     from dfmc.cli.loading import load_for_run
     from dfmc.cli.running import run_engine
-    from dfmc.engine.runs import status as look
     from dfmc.engine.session import RunOptions
+    from dfmc.engine.status import status as look
     from dfmc.output.documents import status_document
     from dfmc.output.tables import status_lines
 

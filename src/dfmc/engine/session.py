@@ -46,11 +46,13 @@ class RunOptions:
         only: Names of clusters to act on; empty means all.
         timeout: Seconds that a cluster may take to become ready.
         concurrency: Steps that run at once.
+        lock_timeout: Seconds to wait for another run that holds the topology's lock.
     """
 
     only: tuple[str, ...] = ()
     timeout: float = 900.0
     concurrency: int = 8
+    lock_timeout: float = 0.0
 
 
 @dataclass

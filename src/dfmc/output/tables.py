@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from dfmc.engine.reports import ClusterReport, StatusReport, UpReport
+from dfmc.engine.unlock import HeldLock
 from dfmc.output.progress import duration
 from dfmc.output.text import clean, line, one_line
 from dfmc.planning.credentials import ROOT_PASSWORD, secret_name
@@ -163,6 +164,21 @@ def sign_in_lines(topology: Topology, file: str) -> list[Text]:
 def _kubeconfig(topology: Topology) -> str:
     kubeconfig = topology.central.kubeconfig
     return f"--kubeconfig {kubeconfig} " if kubeconfig else ""
+
+
+# --- unlock ----------------------------------------------------------------------------------------------------
+
+
+def lock_lines(held: HeldLock) -> list[Text]:
+    """Return who holds the topology's lock, for what, since when and until when."""
+    facts = (
+        ("lock", f"Lease {held.lease}"),
+        ("holder", held.holder),
+        ("doing", f"dfmc {held.operation}"),
+        ("since", held.since),
+        ("renewed", f"{held.renewed}; it lapses {held.duration:g} s after the last renewal"),
+    )
+    return [line((f"{label:<9}", "dim"), text) for label, text in facts]
 
 
 # --- status ----------------------------------------------------------------------------------------------------
