@@ -13,6 +13,7 @@ from dfmc.errors import UsageError
 
 if TYPE_CHECKING:
     from dfmc.cli.invocation import Invocation
+    from dfmc.planning.consent import Consent
 
 DEFAULT_FILE = "topology.yaml"
 
@@ -49,6 +50,20 @@ TimeoutOption = Annotated[
 ]
 ConcurrencyOption = Annotated[
     int, typer.Option(metavar="N", envvar="DFMC_CONCURRENCY", min=1, max=256, help="How many steps run at once.")
+]
+AdoptOption = Annotated[
+    bool,
+    typer.Option("--adopt", help="Take over releases, records and Services of these names that dfmc did not make."),
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="RISK",
+        show_default=False,
+        help="Accept a risk that the plan is refused for: downgrade, recreate, database-upgrade, other-chart; may be "
+        "repeated.",
+    ),
 ]
 LockTimeoutOption = Annotated[
     str,
@@ -109,6 +124,21 @@ def seconds(text: str, option: str, *, zero: bool = False) -> float:
     if total <= 0:
         raise UsageError(f"{option}: {text!r} is no duration", next_step="write it like 90s, 15m or 1h30m")
     return total
+
+
+def consent_of(adopt: bool, allow: list[str] | None) -> Consent:
+    """Return what the command line consents to.
+
+    Raises:
+        UsageError: There is no risk of a name.
+    """
+    from dfmc.planning.consent import Consent
+    from dfmc.planning.upgrades import Risk
+
+    unknown = [name for name in allow or () if name not in list(Risk)]
+    if unknown:
+        raise UsageError(f"--allow: no risk is called {unknown[0]!r}", next_step=f"there are {', '.join(Risk)}")
+    return Consent(adopt=adopt, allow=frozenset(allow or ()))
 
 
 def key_values(pairs: list[str] | None, option: str) -> dict[str, str]:

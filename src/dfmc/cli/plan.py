@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmc.cli.options import (
+    AdoptOption,
+    AllowOption,
     ClusterOption,
     ConcurrencyOption,
     FileArgument,
     FileOption,
     chosen_file,
+    consent_of,
     example,
     invocation_of,
 )
@@ -54,6 +57,8 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    adopt: AdoptOption = False,
+    allow: AllowOption = None,
     concurrency: ConcurrencyOption = 8,
 ) -> int:
     """Return 0, or 2 for changes where asked to."""
@@ -70,7 +75,8 @@ def plan(
     invocation = invocation_of(context)
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
+    consent = consent_of(adopt, allow)
+    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency, consent=consent)
     if out is None:
         made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
     else:

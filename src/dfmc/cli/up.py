@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmc.cli.options import (
+    AdoptOption,
+    AllowOption,
     ClusterOption,
     ConcurrencyOption,
     DataOutput,
@@ -16,6 +18,7 @@ from dfmc.cli.options import (
     TimeoutOption,
     YesOption,
     chosen_file,
+    consent_of,
     example,
     invocation_of,
     seconds,
@@ -53,6 +56,8 @@ def up(
         ),
     ] = None,
     yes: YesOption = False,
+    adopt: AdoptOption = False,
+    allow: AllowOption = None,
     timeout: TimeoutOption = "15m",
     lock_timeout: LockTimeoutOption = "0s",
     concurrency: ConcurrencyOption = 8,
@@ -67,11 +72,15 @@ def up(
     invocation = invocation_of(context)
     limit, patience = seconds(timeout, "--timeout"), seconds(lock_timeout, "--lock-timeout", zero=True)
     saved = read_plan(plan) if plan is not None else None
-    if saved and cluster:
-        raise UsageError("-c and --plan exclude each other", why="the saved plan says which clusters it is for")
+    if saved and (cluster or adopt or allow):
+        raise UsageError(
+            "--plan takes no -c, --adopt or --allow",
+            why="the saved plan says which clusters it is for, and what it may do",
+        )
     loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
     only = saved.only if saved else tuple(cluster or ())
-    options = RunOptions(only=only, timeout=limit, concurrency=concurrency, lock_timeout=patience)
+    consent = consent_of(saved.adopt, list(saved.allow)) if saved else consent_of(adopt, allow)
+    options = RunOptions(only, timeout=limit, concurrency=concurrency, lock_timeout=patience, consent=consent)
     bring_up(invocation, loaded, options, yes=yes, output=output, saved=saved)
 
 

@@ -71,5 +71,5 @@ async def observe_with_chart(session: Session) -> tuple[Observed, ChartArchive]:
 def plan_for(session: Session, observed: Observed, chart: ChartArchive) -> Plan:
     """Return the plan for the selected clusters; errors as make_plan."""
     identity = ChartIdentity(chart.version, chart.sha256)
-    made = make_plan(session.topology, observed, chart=identity, given=session.given)
+    made = make_plan(session.topology, observed, chart=identity, given=session.given, consent=session.options.consent)
     return made.restricted(session.options.only) if session.options.only else made

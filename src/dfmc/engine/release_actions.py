@@ -47,6 +47,9 @@ class ReleaseActions:
         if live and live.is_pending:
             say(f"unlocking revision {live.revision}, left {live.status} by an interrupted run")
             await kube.unlock_release(cluster.release, cluster.namespace, live.revision)
+        for one in step.recreate if live else ():
+            say(f"deleting {one}, which helm will make anew")
+            await kube.delete(one.api_version, one.kind, one.name, cluster.namespace)
         say(f"helm {'upgrade' if live else 'install'} of {self.run.chart.name}-{self.run.chart.version}")
         await self._helm_upgrade(cluster, values, live)
         after = await kube.release(cluster.release, cluster.namespace)

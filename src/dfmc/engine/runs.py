@@ -52,8 +52,8 @@ async def plan_to_save(session: Session) -> tuple[Plan, SavedPlan]:
         topology=session.topology.metadata.name,
         made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         only=options.only,
-        adopt=False,
-        allow=(),
+        adopt=options.consent.adopt,
+        allow=tuple(sorted(options.consent.allow)),
         fingerprint=await _fingerprint(session, observed, chart),
         steps=described_steps(made),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dfmc.errors import DfmcError, TopologyError
+from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
@@ -30,7 +31,7 @@ from dfmc.planning.records import (
     record_changes,
 )
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
-from dfmc.planning.upgrades import upgrade_refusal
+from dfmc.planning.upgrades import recreated, upgrade_refusal
 from dfmc.redaction import MASK
 from dfmc.state import Observed, ObservedCluster, Registration, ReleaseState
 from dfmc.symbols import Pending, SecretRef, Symbol, symbols_in
@@ -65,7 +66,14 @@ def values_inputs(topology: Topology, cluster: ClusterSpec, observed: Observed, 
     )
 
 
-def make_plan(topology: Topology, observed: Observed, *, chart: ChartIdentity, given: Mapping[str, str]) -> Plan:
+def make_plan(
+    topology: Topology,
+    observed: Observed,
+    *,
+    chart: ChartIdentity,
+    given: Mapping[str, str],
+    consent: Consent = NO_CONSENT,
+) -> Plan:
     """Return the steps that make the world as the file says, and prove it.
 
     Args:
@@ -73,11 +81,13 @@ def make_plan(topology: Topology, observed: Observed, *, chart: ChartIdentity, g
         observed: From engine.observe.
         chart: The fetched chart's identity.
         given: Credentials that the file refers to, already read from env, files and Secrets.
+        consent: What the user agrees to beyond the file.
 
     Raises:
         DfmcError: The central cluster cannot be planned for; nothing else makes sense then.
     """
-    planner = _Planner(topology, observed, chart, plan_credentials(topology, observed.credentials, given))
+    credentials = plan_credentials(topology, observed.credentials, given)
+    planner = _Planner(topology, observed, chart, credentials, consent)
     return planner.plan()
 
 
@@ -85,12 +95,18 @@ class _Planner:
     """The state of one planning: what is known, what was found wrong."""
 
     def __init__(
-        self, topology: Topology, observed: Observed, chart: ChartIdentity, credentials: CredentialPlan
+        self,
+        topology: Topology,
+        observed: Observed,
+        chart: ChartIdentity,
+        credentials: CredentialPlan,
+        consent: Consent,
     ) -> None:
         self.topology = topology
         self.observed = observed
         self.chart = chart
         self.credentials = credentials
+        self.consent = consent
         self.uid = observed.credentials.uid if observed.credentials else None
         self.failures: dict[str, DfmcError] = {}
 
@@ -130,7 +146,8 @@ class _Planner:
         name = self.topology.metadata.name
         if seen.release and (conflict := release_conflict(cluster, seen.release, name, self.uid)):
             return conflict
-        if seen.release and (refusal := upgrade_refusal(cluster, seen.release, self.chart.version)):
+        version = self.chart.version
+        if seen.release and (refusal := upgrade_refusal(self.topology, cluster, seen.release, version, self.consent)):
             return refusal
         record = expected_record(self.topology, cluster, self.observed)
         if cluster.name != self.topology.manager.cluster and record:
@@ -162,8 +179,11 @@ class _Planner:
         if not changes and not note:
             note = "only if the manager's record has other ids by now"
             return [Step(Kind.RELEASE, cluster.name, Action.UPDATE, needs, (), values, note, conditional=True)]
-        action = Action.CREATE if seen.release is None else Action.UPDATE
-        return [Step(Kind.RELEASE, cluster.name, action, needs, changes, values, note)]
+        if seen.release is None:
+            return [Step(Kind.RELEASE, cluster.name, Action.CREATE, needs, changes, values, note)]
+        anew = recreated(self.topology, cluster, seen.release, self.chart.version)
+        changes += tuple(FieldChange(str(one), "(as it is)", "(deleted and made anew)") for one in anew)
+        return [Step(Kind.RELEASE, cluster.name, Action.UPDATE, needs, changes, values, note, recreate=anew)]
 
     def _assumed_ids(self, release: ReleaseState | None, values: Mapping[str, Any]) -> dict[str, int]:
         """Return the ids that a release has, by their symbols, while a manager that is there cannot be asked for them.
