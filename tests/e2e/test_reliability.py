@@ -107,3 +107,44 @@ def test_unlock_takes_a_dead_holders_lock_only_when_asked(empty_world: World) ->
     assert lock_holder(world) == "somebody@elsewhere:1:ab"
     world.dfmc("unlock", str(world.topology), "--yes")
     assert lock_holder(world) == ""
+
+
+def records(world: World) -> dict[str, tuple[int, int]]:
+    """Return the ids of the manager's records by name."""
+    world.api = None  # another manager by now; it takes its time between two sign-ins
+    report = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
+    return {one["name"]: (one["schedulerClusterID"], one["seedPeerClusterID"]) for one in report["clusters"]}
+
+
+def namespaces(world: World) -> set[str]:
+    """Return the namespaces of the topology that are there."""
+    return {one["metadata"]["name"] for one in world.tools.objects("namespaces")} & {"cluster-a", "cluster-b"}
+
+
+def test_down_needs_consent_and_keeps_data_so_that_up_gives_the_same_ids(empty_world: World) -> None:
+    world = empty_world
+    world.dfmc("up", str(world.topology))
+    before, password = records(world), world.credential("root-password")
+    mark = world.audit_mark()
+    world.dfmc("down", str(world.topology), code=64)
+    assert world.writes_since(mark) == []
+    ended = world.dfmc("down", str(world.topology), "--yes")
+    assert "stays: PersistentVolumeClaim data-dragonfly-mysql-0" in ended.stdout
+    assert "stays: the manager's records" in ended.stdout
+    assert world.revisions("cluster-a") == []
+    assert world.tools.pods("cluster-a") == []
+    order = [event["objectRef"]["namespace"] for event in world.writes_since(mark) if event["verb"] == "delete"]
+    assert order.index("cluster-a") > max(i for i, name in enumerate(order) if name == "cluster-b")
+    assert "is down" in world.dfmc("down", str(world.topology), "--yes").stdout
+    world.dfmc("up", str(world.topology))
+    assert records(world) == before
+    assert world.credential("root-password") == password
+
+
+def test_down_with_data_leaves_nothing_but_what_is_not_dfmcs(empty_world: World) -> None:
+    world = empty_world
+    world.tools.kubectl("-n", "cluster-b", "create", "configmap", "somebody-elses")
+    ended = world.dfmc("down", str(world.topology), "--yes", "--delete-data")
+    assert "namespace cluster-b stays: ConfigMap somebody-elses in it" in ended.stdout
+    assert namespaces(world) == {"cluster-b"}
+    assert world.tools.objects("persistentvolumeclaims", "-A") == []

@@ -68,8 +68,8 @@ class Run:
         show(plan)
         return self.ask(question)
 
-    def ask(self, question: str) -> bool:
-        """Ask for consent; the answer is no unless somebody types y.
+    def ask(self, question: str, answer: str = "") -> bool:
+        """Ask for consent; it is no unless somebody types y, or exactly ``answer`` where one is wanted.
 
         Raises:
             typer.Abort: Ctrl-C or the end of input.
@@ -78,6 +78,8 @@ class Run:
 
         self._asking = True
         try:
+            if answer:
+                return bool(typer.prompt(question, default="", show_default=False, err=True) == answer)
             return typer.confirm(question, err=True)
         except typer.Abort:
             if self._signal is None:

@@ -16,6 +16,7 @@ from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
 from dfmc.planning.credentials import plan_credentials
 from dfmc.planning.exposure import services
+from dfmc.planning.ownership import TOPOLOGY_LABEL
 from dfmc.planning.steps import Kind, Step
 from dfmc.topology.model import ClusterSpec
 
@@ -82,10 +83,11 @@ def guarded(run: RunState, action: Action) -> Action:
 
 async def ensure_namespace(session: Session, cluster: ClusterSpec) -> Done:
     """Create the entry's namespace if it is not there."""
-    body = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": cluster.namespace, "labels": {"app.kubernetes.io/managed-by": "dfmc"}},
+    metadata = {
+        "name": cluster.namespace,
+        "labels": {"app.kubernetes.io/managed-by": "dfmc"},
+        "annotations": {TOPOLOGY_LABEL: session.topology.metadata.name},  # `down` deletes none but its own
     }
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     created = await session.kube_of(cluster).create(body)
     return Done(f"namespace {cluster.namespace}" + (" created" if created else " is there"), changed=bool(created))

@@ -56,6 +56,7 @@ class Lock:
         self._renewed = time.monotonic()
         self._lost: LockedError | None = None
         self._is_lost = asyncio.Event()
+        self._is_finished = False
 
     async def acquire(self, say: Callable[[str], None], patience: float = 0.0) -> None:
         """Take the Lease; a dead holder's is taken over after its duration.
@@ -153,6 +154,15 @@ class Lock:
             task.exception()  # whatever it was, it came of losing the lock or matters less
         raise self._lost
 
+    @property
+    def name(self) -> str:
+        """The Lease's name."""
+        return lease_name(self._topology)
+
+    def finish(self) -> None:
+        """Renew no more: the Lease is about to go with its namespace, and that is no loss."""
+        self._is_finished = True
+
     def _lose(self, why: str) -> LockedError:
         """Remember that it is lost, once, and return the error that says so."""
         error = LockedError(
@@ -162,6 +172,8 @@ class Lock:
             left="no further step was started; a helm at work was ended",
             next_step="run again when the other run has ended: it does what is left",
         )
+        if self._is_finished:
+            return error
         self._lost = self._lost or error
         self._is_lost.set()
         return self._lost
@@ -171,6 +183,8 @@ class Lock:
         pause = _RENEW_SECONDS
         while True:
             await asyncio.sleep(pause)
+            if self._is_finished:
+                return
             left = self._renewed + LEASE_SECONDS * _GIVE_UP - time.monotonic()
             pause, why = _RENEW_SECONDS, "the API server does not answer"
             try:

@@ -21,20 +21,27 @@ from dfmc.state import Observed, ObservedCluster, ObservedManager, StoredCredent
 from dfmc.topology.model import ClusterSpec
 
 
-async def observe(session: Session, *, deep: bool = False, only: Iterable[str] = ()) -> Observed:
+async def observe(
+    session: Session, *, deep: bool = False, only: Iterable[str] = (), drift: bool = True, manager: bool = True
+) -> Observed:
     """Return the world as it is.
 
     Args:
         session: The run.
         deep: Also pods, workloads and ConfigMaps.
         only: Clusters to look at besides the central one; empty means all.
+        drift: Also which objects of the releases are gone.
+        manager: Also what the manager says.
     """
     topology = session.topology
     wanted = {topology.manager.cluster, *(only or (cluster.name for cluster in topology.clusters))}
     chosen = [cluster for cluster in topology.clusters if cluster.name in wanted]
     central = topology.central
     async with asyncio.TaskGroup() as group:
-        tasks = {cluster.name: group.create_task(observe_cluster(session, cluster, deep=deep)) for cluster in chosen}
+        tasks = {
+            cluster.name: group.create_task(observe_cluster(session, cluster, deep=deep, drift=drift))
+            for cluster in chosen
+        }
         stored_task = group.create_task(_caught(read_stored(topology, session.kube_of(central), session.redactor)))
         services_task = group.create_task(_caught(_services(session)))
     clusters = {name: task.result() for name, task in tasks.items()}
@@ -49,7 +56,7 @@ async def observe(session: Session, *, deep: bool = False, only: Iterable[str] =
         credentials=stored if isinstance(stored, StoredCredentials) else None,
         services=services if isinstance(services, Mapping) else {},
     )
-    return await observe_manager(session, observed)
+    return await observe_manager(session, observed) if manager else observed
 
 
 async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool, drift: bool = True) -> ObservedCluster:

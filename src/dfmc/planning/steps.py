@@ -27,6 +27,11 @@ class Kind(StrEnum):
     SCALE = "scale"
     READY = "ready"
     PROOF = "proof"
+    UNINSTALL = "uninstall"
+    UNEXPOSE = "unexpose"
+    VOLUMES = "volumes"
+    FORGET = "forget"
+    DISCARD = "discard"
 
 
 class Action(StrEnum):
@@ -34,6 +39,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    DELETE = "delete"
     CHECK = "check"
 
 
