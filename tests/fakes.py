@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError
-from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, KubernetesFacts, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:

@@ -259,3 +259,20 @@ class Observed:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     manager: ObservedManager | None = None
     manager_error: DfmcError | None = None
+
+
+@dataclass(frozen=True)
+class AccessNeed:
+    """A permission that a run needs in a namespace (None: cluster-wide); of one object where a name is given."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str | None = None
+    name: str = ""
+
+    def __str__(self) -> str:
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        place = f" in namespace {self.namespace}" if self.namespace and self.namespace != self.name else ""
+        return f"{self.verb} {kind}{named}{place}"

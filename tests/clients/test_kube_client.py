@@ -15,8 +15,9 @@ from werkzeug import Request, Response
 
 import dfmc
 from clients.fake_api_server import FakeApi, refusal, write_kubeconfig
-from dfmc.clients.protocols import AccessNeed, KubeClient
+from dfmc.clients.protocols import KubeClient
 from dfmc.errors import AuthError, ConflictError, DfmcError, NotReadyError, PreflightError, UnreachableError
+from dfmc.state import AccessNeed
 
 SECRETS = "/api/v1/namespaces/cluster-a/secrets"
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "cluster-a"}}

@@ -98,6 +98,7 @@ def test_the_newest_record_counts_and_only_that_is_read_in_full(api: FakeApi) ->
         labels={"dfmc.io/topology": "guide"},
         description="Upgrade complete",
         manifest="---\nkind: ConfigMap\n",
+        version="/77",
     )
     assert api.requests == [f"GET {NAMESPACE}/secrets", f"GET {NEWEST}"]
     listing = api.server.log[0][0]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from bed_tools import wait_until
 from bed_world import World
+from dfmc.clients.kube import DynamicKube
+from dfmc.state import AccessNeed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -44,17 +50,112 @@ def lock_holder(world: World) -> str:
     return world.tools.kubectl("-n", "cluster-a", "get", "lease", "dfmc-guide", "-o", holder, check=False)
 
 
+def as_user(world: World, name: str) -> dict[str, str]:
+    """Return the environment of a user who has nothing but what RBAC gives to that name."""
+    config = yaml.safe_load(world.bed.kubeconfig.read_text())
+    for user in config["users"]:
+        user["user"]["as"] = name
+    file = world.state_home / f"kubeconfig-{name}"
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump(config))
+    return {"KUBECONFIG": str(file)}
+
+
+def roles(world: World, *arguments: str) -> list[dict[str, Any]]:
+    """Return what ``dfmc rbac`` prints."""
+    return list(yaml.safe_load_all(world.dfmc("rbac", str(world.topology), *arguments).stdout))
+
+
+def without_rule(objects: list[dict[str, Any]], place: int, rule: int, user: str) -> list[dict[str, Any]]:
+    """Return the roles for another user, with one rule less."""
+    less = copy.deepcopy([one for one in objects if one["kind"] != "Namespace"])
+    del [one for one in less if "rules" in one][place]["rules"][rule]
+    for one in less:
+        one["metadata"]["name"] = f"{user}-{one['metadata']['name']}"
+        if "roleRef" in one:
+            one["roleRef"]["name"] = f"{user}-{one['roleRef']['name']}"
+            one["subjects"][0]["name"] = user
+    return less
+
+
+def needs(rule: dict[str, Any], namespace: str | None) -> list[AccessNeed]:
+    """Return a rule's rights one by one."""
+    name = (rule.get("resourceNames") or [""])[0]
+    return [
+        AccessNeed(verb, rule["apiGroups"][0], resource, namespace, name)
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+
+def test_what_rbac_prints_is_all_that_is_needed_and_no_rule_can_be_missing(empty_world: World) -> None:
+    """One user lacks nothing, each of the others one rule; preflight's own questions find it."""
+    world = empty_world
+    objects = [one for name in "ab" for one in roles(world, "--down", "-c", name, "--subject", "user:all")]
+    with_rules = [one for one in objects if "rules" in one]
+    places = [(place, rule) for place, one in enumerate(with_rules) for rule in range(len(one["rules"]))]
+    applied = [*objects]
+    for place, rule in places:
+        applied += without_rule(objects, place, rule, f"lacks-{place}-{rule}")
+    world.tools.apply(*applied)
+
+    async def denied() -> dict[str, set[AccessNeed]]:
+        found = {}
+        for user in ["all", *(f"lacks-{place}-{rule}" for place, rule in places)]:
+            kube = DynamicKube("kind-kind", Path(as_user(world, user)["KUBECONFIG"]))
+            asked = [need for one in with_rules for rule in one["rules"] for need in needs(rule, namespace(one))]
+            if user != "all":
+                place, rule = map(int, user.split("-")[1:])
+                asked = needs(with_rules[place]["rules"][rule], namespace(with_rules[place]))
+            found[user] = set(await kube.denied(asked))
+            await kube.close()
+        return found
+
+    found = asyncio.run(denied())
+    assert found["all"] == set()
+    for place, rule in places:
+        missing = set(needs(with_rules[place]["rules"][rule], namespace(with_rules[place])))
+        assert found[f"lacks-{place}-{rule}"] == missing
+
+
+def namespace(one: dict[str, Any]) -> str | None:
+    """Return the namespace of an object; None where it has none."""
+    found: str | None = one["metadata"].get("namespace")
+    return found
+
+
+def test_a_user_without_a_right_is_stopped_before_the_first_write_and_told_which(empty_world: World) -> None:
+    world = empty_world
+    objects = [one for one in roles(world, "--subject", "user:clumsy") if one["kind"] != "Namespace"]
+    for one in objects:
+        one["metadata"]["name"] = f"clumsy-{one['metadata']['name']}"
+        if "roleRef" in one:
+            one["roleRef"]["name"] = f"clumsy-{one['roleRef']['name']}"
+        for rule in one.get("rules", ()):
+            if rule["resources"] == ["secrets"] and one["metadata"].get("namespace") == "cluster-a":
+                rule["verbs"].remove("update")
+    world.tools.apply(*objects)
+    mark = world.audit_mark()
+    ended = world.dfmc("up", str(world.topology), code=6, **as_user(world, "clumsy"))
+    assert "update secrets in namespace cluster-a" in ended.stderr
+    assert "dfmc rbac -c a" in ended.stderr
+    assert world.writes_since(mark) == []
+
+
 def test_a_saved_plan_is_carried_out_as_it_was_agreed_to_or_not_at_all(empty_world: World, tmp_path: Path) -> None:
+    """By the user who has nothing but what rbac prints."""
     world, saved = empty_world, str(tmp_path / "night.plan")
+    world.secrets.update(as_user(world, "all"))
     ended = world.dfmc("plan", "--out", saved, "--detailed-exitcode", str(world.topology), code=2)
     assert f"--plan {saved}" in ended.stderr
     assert Path(saved).stat().st_mode & 0o777 == 0o600
-    world.tools.kubectl("create", "namespace", "cluster-b")
+    text = world.topology.read_text()
+    world.topology.write_text(text + "# a comment\n")
     mark = world.audit_mark()
     refused = world.dfmc("up", "--plan", saved, str(world.topology), code=7)
-    assert "b: namespace was absent, is there" in refused.stderr
+    assert "the topology's text was" in refused.stderr
     assert world.writes_since(mark) == []
-    world.tools.remove_namespaces("cluster-b")
+    world.topology.write_text(text)
     world.dfmc("up", "--plan", saved, str(world.topology))
     again = world.dfmc("up", "--plan", saved, str(world.topology), code=7)
     assert "a: release was absent, is revision 1" in again.stderr
@@ -79,7 +180,7 @@ def test_a_saved_plan_names_the_record_the_secret_and_the_release_that_have_chan
     why = world.dfmc("up", "--plan", saved, str(world.topology), code=7).stderr
     for words in ("the topology's text was", "a: credentials' Secret was", "b: release was", "b: record was"):
         assert words in why
-    world.dfmc("up", str(world.topology))
+    world.dfmc("up", "-c", "b", str(world.topology))
 
 
 def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting_run: subprocess.Popen[str]) -> None:
@@ -143,6 +244,8 @@ def test_down_needs_consent_and_keeps_data_so_that_up_gives_the_same_ids(empty_w
 
 def test_down_with_data_leaves_nothing_but_what_is_not_dfmcs(empty_world: World) -> None:
     world = empty_world
+    # As if dfmc had made them: here an administrator did, with the roles.
+    world.tools.kubectl("label", "namespaces", "cluster-a", "cluster-b", "app.kubernetes.io/managed-by=dfmc")
     world.tools.kubectl("-n", "cluster-b", "create", "configmap", "somebody-elses")
     ended = world.dfmc("down", str(world.topology), "--yes", "--delete-data")
     assert "namespace cluster-b stays: ConfigMap somebody-elses in it" in ended.stdout

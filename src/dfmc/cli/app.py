@@ -15,6 +15,7 @@ from dfmc.cli import (
     init,
     match,
     plan,
+    rbac,
     render,
     schema,
     status,
@@ -86,6 +87,7 @@ app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("down", help=down.HELP, epilog=down.EXAMPLE)(down.down)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)

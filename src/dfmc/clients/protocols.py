@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dfmc.state import (
+    AccessNeed,
     ClusterRecord,
     KubernetesFacts,
     PodState,
@@ -100,20 +101,6 @@ class HelmClient(Protocol):
     async def show_values(self, chart: Path) -> JsonObject:
         """Return the chart's default values."""
         ...
-
-
-@dataclass(frozen=True)
-class AccessNeed:
-    """A permission that a run needs in a namespace (None: cluster-wide)."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str | None = None
-
-    def __str__(self) -> str:
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
 
 
 class KubeClient(Protocol):

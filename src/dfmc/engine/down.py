@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from dfmc.engine.chart_objects import release_objects
 from dfmc.engine.events import Note
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import Lock, locked
@@ -42,7 +43,9 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
         return _report(session, made, Outcomes(), remains, time.monotonic() - started, delete_data=delete_data)
     if not confirm(made):
         return DownReport(topology.metadata.name, (), made, 0.0, declined=True)
-    refused = await preflight(session, made)
+    releases = {name: seen.release for name, seen in observed.clusters.items()}
+    objects = {name: release_objects(release) for name, release in releases.items() if release}
+    refused = await preflight(session, made, objects)
     if not observed.clusters[topology.manager.cluster].namespace_exists:
         # Without the central namespace there is no place for a lock, and no run of `up` that it would keep out.
         return await _carry_out(session, None, refused, delete_data=delete_data, started=started)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from dfmc import __version__
 from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.actions import Actions, ensure_namespace
+from dfmc.engine.chart_objects import chart_objects
 from dfmc.engine.credentials import secret_versions
 from dfmc.engine.events import Note
 from dfmc.engine.execute import Outcomes, execute
@@ -23,8 +24,9 @@ from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
 from dfmc.errors import ConflictError, UnreachableError
 from dfmc.planning.fingerprint import NAMESPACE, Fingerprint, fingerprint, text_digest
+from dfmc.planning.rights import ObjectKind
 from dfmc.planning.saved import SavedPlan, described_steps
-from dfmc.planning.steps import Plan
+from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 
 Confirm = Callable[[Plan], bool]
@@ -97,7 +99,7 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
     for _ in range(_PLANS_AT_MOST):
         if made.has_changes and not saved and not confirm(made):
             return UpReport(session.topology.metadata.name, (), made, 0.0, changed=False, declined=True)
-        refused = await preflight(session, made)
+        refused = await preflight(session, made, await _objects(session, made, chart))
         made = made.without(refused)
         if not observed.clusters[central.name].namespace_exists:
             await ensure_namespace(session, central)  # the Lease lives in it
@@ -124,6 +126,16 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
         why=f"each of {_PLANS_AT_MOST} plans was out of date before it could be carried out",
         next_step="see who else changes them, then run dfmc up again",
     )
+
+
+async def _objects(session: Session, made: Plan, chart: ChartArchive) -> dict[str, tuple[ObjectKind, ...]]:
+    """Return the kinds of objects of the releases that the plan writes; a helm that does not work is preflight's."""
+    helm = session.helm_of(session.topology.central)
+    wanted = [session.topology.cluster(step.cluster) for step in made.mutations if step.kind is Kind.RELEASE]
+    if not wanted:
+        return {}
+    await helm.version()
+    return await chart_objects(session.topology, wanted, chart.path, helm)
 
 
 async def _carry_out(made: Plan, run: RunState, started: float) -> UpReport:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 
 from dfmc.clients.protocols import KubeClient
 from dfmc.engine.execute import Action, Done
-from dfmc.engine.lock import KIND as LEASE
 from dfmc.engine.lock import Lock
 from dfmc.engine.session import Session
 from dfmc.errors import NotReadyError, RecoveryError
 from dfmc.planning.credentials import secret_name
 from dfmc.planning.exposure import service_names
 from dfmc.planning.ownership import object_conflict, release_conflict
+from dfmc.planning.rights import CONTENT
 from dfmc.planning.steps import Kind, Step
 from dfmc.planning.teardown import Remains, is_claim_of, is_own_namespace
 from dfmc.topology.model import ClusterSpec
@@ -23,21 +23,7 @@ Say = Callable[[str], None]
 
 _POLL_SECONDS = 1.0
 # What Kubernetes itself puts into every namespace.
-_EVERYWHERE = {"ConfigMap": {"kube-root-ca.crt"}, "ServiceAccount": {"default"}}
-# Kinds that somebody would miss; what helm and dfmc made is gone by the time they are asked for.
-_CONTENT = (
-    ("v1", "Pod"),
-    ("v1", "Service"),
-    ("v1", "ConfigMap"),
-    ("v1", "Secret"),
-    ("v1", "ServiceAccount"),
-    ("v1", "PersistentVolumeClaim"),
-    ("apps/v1", "Deployment"),
-    ("apps/v1", "StatefulSet"),
-    ("apps/v1", "DaemonSet"),
-    ("batch/v1", "Job"),
-    ("networking.k8s.io/v1", "Ingress"),
-)
+_EVERYWHERE: Mapping[str, set[str]] = {"ConfigMap": {"kube-root-ca.crt"}, "ServiceAccount": {"default"}}
 
 
 async def remains_of(kube: KubeClient, session: Session, cluster: ClusterSpec) -> Remains:
@@ -153,6 +139,19 @@ class TeardownActions:
         for name in claims:
             say(f"deleting PersistentVolumeClaim {name}")
             await kube.delete("v1", "PersistentVolumeClaim", name, cluster.namespace)
+        deadline = time.monotonic() + self.session.options.timeout
+        while left := await _claims(kube, self.session, cluster):
+            say(f"waiting for the end of PersistentVolumeClaim {left[0]}")
+            if time.monotonic() >= deadline:
+                raise NotReadyError(
+                    "volume claims do not end",
+                    where=cluster.name,
+                    why=f"{', '.join(left)}: a pod still uses them, or their storage does not answer",
+                    left="the release is uninstalled",
+                    next_step=f"kubectl --context {cluster.context} -n {cluster.namespace} describe pvc {left[0]}; "
+                    "then run dfmc down again",
+                )
+            await asyncio.sleep(_POLL_SECONDS)
         return Done(f"{len(claims)} volume claim{'' if len(claims) == 1 else 's'} deleted", changed=bool(claims))
 
     async def forget(self, step: Step, say: Say) -> Done:
@@ -181,15 +180,15 @@ class TeardownActions:
 
     async def _content(self, kube: KubeClient, cluster: ClusterSpec) -> list[str]:
         others = []
-        for api_version, kind in _CONTENT:
-            for one in await kube.list(api_version, kind, cluster.namespace):
+        lease = {self.lock.name} if self.lock and cluster.name == self.topology.manager.cluster else set()
+        expected = {**_EVERYWHERE, "Lease": lease}
+        for group, kind in CONTENT:
+            for one in await kube.list(f"{group}/v1" if group else "v1", kind, cluster.namespace):
                 name = str(one["metadata"]["name"])
                 is_token = one.get("type") == "kubernetes.io/service-account-token"
-                if name not in _EVERYWHERE.get(kind, ()) and not is_token:
+                if name not in expected.get(kind, ()) and not is_token:
                     others.append(f"{kind} {name}")
-        leases = await kube.list("coordination.k8s.io/v1", LEASE, cluster.namespace)
-        own = self.lock.name if self.lock and cluster.name == self.topology.manager.cluster else ""
-        return others + [f"Lease {one['metadata']['name']}" for one in leases if one["metadata"]["name"] != own]
+        return others
 
     async def _until_namespace_is_gone(self, kube: KubeClient, cluster: ClusterSpec, say: Say) -> None:
         deadline = time.monotonic() + self.session.options.timeout

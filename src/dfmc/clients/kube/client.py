@@ -13,13 +13,12 @@ from typing import Any, ParamSpec, TypeVar
 from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
 from dfmc.clients.kube.forward import PodPort, listening
-from dfmc.clients.kube.manifest import object_names
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
-from dfmc.clients.protocols import AccessNeed
+from dfmc.clients.manifest import object_names
 from dfmc.errors import RecoveryError
-from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, KubernetesFacts, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -251,6 +250,8 @@ class DynamicKube:
         attributes = {"verb": need.verb, "group": need.group, "resource": resource, "subresource": subresource}
         if need.namespace:
             attributes["namespace"] = need.namespace
+        if need.name:
+            attributes["name"] = need.name
         review = self._calls.create(
             {
                 "apiVersion": resources.ACCESS_REVIEW.api_version,
