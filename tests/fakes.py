@@ -66,7 +66,7 @@ class FakeKube:
         self._enter("create", obj["kind"], obj["metadata"]["name"])
         return None if _key(obj) in self.objects else self._stored(obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         self._enter("apply", obj["kind"], obj["metadata"]["name"])
         return self._stored(obj)
 

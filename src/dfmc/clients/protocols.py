@@ -129,8 +129,11 @@ class KubeClient(Protocol):
         """Create the object; None when one of that name exists already (409)."""
         ...
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field."""
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field.
+
+        With ``force`` the field changes hands instead.
+        """
         ...
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:

@@ -14,6 +14,7 @@ from dfmc.engine.manager_actions import ManagerActions
 from dfmc.engine.release_actions import ReleaseActions
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
+from dfmc.planning.adoption import adopted_credentials
 from dfmc.planning.credentials import plan_credentials
 from dfmc.planning.exposure import services
 from dfmc.planning.ownership import TOPOLOGY_LABEL
@@ -55,7 +56,8 @@ class Actions:
         """Write the credentials' Secret before anything uses it."""
         central = self.run.topology.central
         kube = self.run.session.kube_of(central)
-        plan = plan_credentials(self.run.topology, self.run.stored, self.run.session.given)
+        adopted = adopted_credentials(self.run.topology, self.run.observed, self.run.session.options.consent)
+        plan = plan_credentials(self.run.topology, self.run.stored, self.run.session.given, adopted)
         self.run.stored = await credentials.write(
             self.run.topology, kube, self.run.stored, plan, self.run.session.redactor
         )
@@ -67,7 +69,7 @@ class Actions:
         kube = self.run.session.kube_of(self.run.topology.central)
         wanted = services(self.run.topology, self.run.credentials.uid)
         for service in wanted:
-            await kube.apply(service)
+            await kube.apply(service, force=self.run.session.options.consent.adopt)
         return Done(f"Services {', '.join(service['metadata']['name'] for service in wanted)}")
 
 

@@ -94,7 +94,7 @@ class ManagerActions:
         name, uid = self.run.topology.metadata.name, self.run.credentials.uid
         bio, scopes = record_bio(name, uid), scopes_record(cluster.scopes)
         record = await self.run.session.manager.call(lambda client: self._find_record(client, cluster))
-        changed = record is None
+        changed, may_adopt = record is None, self.run.session.options.consent.adopt
         if record is None:
             say(f"registering {cluster.name}")
             record = await self.run.session.manager.call(
@@ -102,8 +102,10 @@ class ManagerActions:
             )
             if conflict := record_conflict(cluster.name, record, name, uid):
                 raise conflict  # somebody else was faster under the same name
-        elif cluster.name != self.run.topology.manager.cluster and (
-            conflict := record_conflict(cluster.name, record, name, uid)
+        elif (
+            not may_adopt
+            and cluster.name != self.run.topology.manager.cluster
+            and (conflict := record_conflict(cluster.name, record, name, uid))
         ):
             raise conflict
         if record_changes(self.run.topology, cluster, record, uid):

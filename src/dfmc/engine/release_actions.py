@@ -32,10 +32,12 @@ class ReleaseActions:
         values = resolve(step.values, self._lookup)
         live = await kube.release(cluster.release, cluster.namespace)
         topology, uid = self.run.topology.metadata.name, self.run.credentials.uid
-        if live and (conflict := release_conflict(cluster, live, topology, uid)):
+        conflict = release_conflict(cluster, live, topology, uid) if live else None
+        if conflict and not self.run.session.options.consent.adopt:
             raise conflict  # somebody else was faster under the same name
         identity = ChartIdentity(self.run.chart.version, self.run.chart.sha256)
-        is_wanted = live and live.status == "deployed" and not release_changes(live, identity, values, _nothing)
+        is_ours = live and live.status == "deployed" and not conflict
+        is_wanted = live and is_ours and not release_changes(live, identity, values, _nothing)
         if live and is_wanted and not await kube.missing(live):
             self.run.revisions[cluster.name] = live
             return Done(f"revision {live.revision} is as wanted", changed=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dfmc.errors import DfmcError, TopologyError
+from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import missing_from, value_differences
@@ -86,7 +87,8 @@ def make_plan(
     Raises:
         DfmcError: The central cluster cannot be planned for; nothing else makes sense then.
     """
-    credentials = plan_credentials(topology, observed.credentials, given)
+    adopted = adopted_credentials(topology, observed, consent)
+    credentials = plan_credentials(topology, observed.credentials, given, adopted)
     planner = _Planner(topology, observed, chart, credentials, consent)
     return planner.plan()
 
@@ -144,15 +146,20 @@ class _Planner:
         if seen.error:
             return seen.error
         name = self.topology.metadata.name
-        if seen.release and (conflict := release_conflict(cluster, seen.release, name, self.uid)):
+        conflict = release_conflict(cluster, seen.release, name, self.uid) if seen.release else None
+        if conflict and not self._adopts(cluster):
             return conflict
         version = self.chart.version
         if seen.release and (refusal := upgrade_refusal(self.topology, cluster, seen.release, version, self.consent)):
             return refusal
         record = expected_record(self.topology, cluster, self.observed)
-        if cluster.name != self.topology.manager.cluster and record:
+        if cluster.name != self.topology.manager.cluster and record and not self.consent.adopt:
             return record_conflict(cluster.name, record, name, self.uid)
         return None
+
+    def _adopts(self, cluster: ClusterSpec) -> bool:
+        release = self.observed.clusters[cluster.name].release
+        return adopts(self.topology, cluster, release, self.uid, self.consent)
 
     def _is_deployed(self, cluster: ClusterSpec) -> bool:
         release = self.observed.clusters[cluster.name].release
@@ -173,6 +180,8 @@ class _Planner:
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
         changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
+        if seen.release and self._adopts(cluster):
+            changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)
         if not changes and not note and not assumed:
             return []
@@ -234,7 +243,7 @@ class _Planner:
         release = self.observed.clusters[name].release
         # A fresh database tolerates one manager only: replicas racing on its seed deny root for ever (v2.5.1 and
         # before, dragonfly#4924). The wanted number comes with `scale`, once the first one has answered.
-        first_install = release is None or not self._has_managed(release)
+        first_install = release is None or not (self._has_managed(release) or self._adopts(central))
         steps += self._release(central, first_install=first_install, needs=(f"credentials:{name}", f"expose:{name}"))
         steps += [self._manager(name), *self._record(central)]
         if first_install:
@@ -262,7 +271,8 @@ class _Planner:
         for wanted in services(self.topology, self.uid or ""):
             service = wanted["metadata"]["name"]
             live = self.observed.services.get(service)
-            if live and (conflict := object_conflict(name, live, self.topology.metadata.name, self.uid)):
+            conflict = object_conflict(name, live, self.topology.metadata.name, self.uid) if live else None
+            if conflict and not self.consent.adopt:
                 raise conflict
             changes += missing_from(live and live.get("spec"), wanted["spec"], service)
             if live:

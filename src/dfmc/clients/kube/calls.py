@@ -107,10 +107,10 @@ class Calls:
         answer = self._transport.send(call, expected={404, 409})
         return None if answer.status in (404, 409) else answer.json()
 
-    def apply(self, obj: Mapping[str, Any]) -> JsonObject:
-        """Apply server-side, without force."""
+    def apply(self, obj: Mapping[str, Any], *, force: bool = False) -> JsonObject:
+        """Apply server-side."""
         metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-        query = {"fieldManager": FIELD_MANAGER, "force": "false"}
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
         call = self._write("PATCH", "patch", {**obj, "metadata": metadata}, query, content_type=_APPLY)
         return self._transport.send(call).json()
 

@@ -102,13 +102,13 @@ class DynamicKube:
         """Create the object; None when one of that name exists already (409)."""
         return await self._run(self._calls.create, obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``.
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; with ``force`` fields of other managers change hands.
 
         Raises:
             ConflictError: Another manager owns a field of it; ``why`` names fields and managers.
         """
-        return await self._run(self._calls.apply, obj)
+        return await self._run(self._calls.apply, obj, force=force)
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
