@@ -9,7 +9,7 @@ from typing import Any
 
 from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError
-from dfmc.state import AccessNeed, KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -91,6 +91,9 @@ class FakeKube:
         return None
 
     async def missing(self, release: ReleaseState) -> Sequence[str]:
+        return ()
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
         return ()
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:

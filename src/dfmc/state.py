@@ -132,6 +132,7 @@ class PodState:
 
     Attributes:
         revision: Of the StatefulSet's or DaemonSet's template that it was made from; empty for other pods.
+        started: When the newest of its containers did, in seconds since 1970; None while none runs.
     """
 
     name: str
@@ -146,6 +147,24 @@ class PodState:
     terminating: bool = False
     revision: str = ""
     uid: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class EditedConfigMap:
+    """A ConfigMap of a release that does not say what the release's manifest says.
+
+    Attributes:
+        keys: Its keys that differ.
+        since: When somebody else than helm wrote it last, in seconds since 1970; None where nobody noted that.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    since: float | None = None
+
+    def __str__(self) -> str:
+        return f"ConfigMap {self.name}"
 
 
 @dataclass(frozen=True)
@@ -216,6 +235,7 @@ class ObservedCluster:
     Attributes:
         error: Why nothing could be read; every other field is then empty.
         missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
+        edited: ConfigMaps of a deployed release that somebody has edited.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
     """
 
@@ -224,6 +244,7 @@ class ObservedCluster:
     namespace_exists: bool = False
     release: ReleaseState | None = None
     missing: tuple[str, ...] = ()
+    edited: tuple[EditedConfigMap, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)

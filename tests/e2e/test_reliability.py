@@ -182,6 +182,21 @@ def test_a_saved_plan_names_the_record_the_secret_and_the_release_that_have_chan
     world.dfmc("up", "-c", "b", str(world.topology))
 
 
+def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_read_it(empty_world: World) -> None:
+    world = empty_world
+    name, before = "dragonfly-scheduler", world.config_map("cluster-b", "dragonfly-scheduler")["data"]
+    wrong = before["scheduler.yaml"].replace("schedulerClusterID: 2", "schedulerClusterID: 1")
+    assert wrong != before["scheduler.yaml"]
+    world.replace_config("cluster-b", name, {"scheduler.yaml": wrong, "more.yaml": "a: b"})
+    world.tools.kubectl("-n", "cluster-b", "delete", "pod", f"{name}-0", "--wait=false")
+    words = f"ConfigMap {name}, scheduler.yaml, more.yaml"
+    assert words in world.dfmc("status", str(world.topology), code=1).stdout
+    ended = world.dfmc("up", str(world.topology))
+    assert f"deleting ConfigMap {name}" in ended.stderr
+    assert world.config_map("cluster-b", name)["data"] == before
+    assert f"{name}-0" in world.active_schedulers(world.manager())[2]
+
+
 def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting_run: subprocess.Popen[str]) -> None:
     world = empty_world
     wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world))

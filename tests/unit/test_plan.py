@@ -11,6 +11,7 @@ from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError,
 from dfmc.output.plan import summary
 from dfmc.planning.steps import Action, Plan
 from dfmc.state import (
+    EditedConfigMap,
     Observed,
     ObservedManager,
     StoredCredentials,
@@ -324,3 +325,11 @@ def test_a_member_elsewhere_needs_an_address_its_pods_can_resolve() -> None:
     external = {"host": "manager.example.com", "restPort": 30950, "grpcPort": 30951}
     assert external.items() <= step.values["externalManager"].items()
     assert step.values["externalRedis"]["addrs"] == ["manager.example.com:30952"]
+
+
+def test_an_edited_config_map_is_shown_and_made_as_it_was() -> None:
+    world = changed(finished(GUIDE), "b", edited=(EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml",)),))
+    (step,) = plan(GUIDE, world).mutations
+    assert step.id == "release:b"
+    words = "ConfigMap dragonfly-scheduler, scheduler.yaml: (edited by hand) → (as the chart has it)"
+    assert [str(change) for change in step.changes] == [words]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dfmc.state import (
     AccessNeed,
     ClusterRecord,
+    EditedConfigMap,
     KubernetesFacts,
     PodState,
     ReleaseState,
@@ -156,6 +157,10 @@ class KubeClient(Protocol):
 
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
+        ...
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that do not say what its manifest says."""
         ...
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:

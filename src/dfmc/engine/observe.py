@@ -30,7 +30,7 @@ async def observe(
         session: The run.
         deep: Also pods, workloads and ConfigMaps.
         only: Clusters to look at besides the central one; empty means all.
-        drift: Also which objects of the releases are gone.
+        drift: Also which objects of the releases are gone, and which somebody has edited.
         manager: Also what the manager says.
     """
     topology = session.topology
@@ -66,7 +66,7 @@ async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool,
         session: The run.
         cluster: The entry.
         deep: Also pods, workloads and ConfigMaps.
-        drift: Also which objects of the release are gone.
+        drift: Also which objects of the release are gone, and which somebody has edited.
     """
     kube = session.kube_of(cluster)
     seen = ObservedCluster(cluster.name)
@@ -80,7 +80,8 @@ async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool,
             release = await kube.release(cluster.release, cluster.namespace)
             seen = replace(seen, release=release)
             if drift and release and release.status == "deployed":
-                seen = replace(seen, missing=tuple(await kube.missing(release)))
+                missing, edited = await asyncio.gather(kube.missing(release), kube.edited(release))
+                seen = replace(seen, missing=tuple(missing), edited=tuple(edited))
             if deep and release:
                 seen = await with_objects(kube, cluster, seen)
             return seen

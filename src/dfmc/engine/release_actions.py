@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from dfmc.clients.protocols import JsonObject
@@ -11,8 +12,9 @@ from dfmc.engine.run_state import RunState
 from dfmc.errors import DfmcError, RecoveryError
 from dfmc.planning.ownership import release_conflict, release_labels
 from dfmc.planning.plan import ChartIdentity, release_changes
-from dfmc.planning.steps import Kind, Step
-from dfmc.state import ReleaseState
+from dfmc.planning.readiness import misled
+from dfmc.planning.steps import Kind, Recreated, Step
+from dfmc.state import EditedConfigMap, ReleaseState
 from dfmc.symbols import Pending, SecretRef, Symbol, resolve
 from dfmc.topology.model import ClusterSpec
 
@@ -38,7 +40,8 @@ class ReleaseActions:
         identity = ChartIdentity(self.run.chart.version, self.run.chart.sha256)
         is_ours = live and live.status == "deployed" and not conflict
         is_wanted = live and is_ours and not release_changes(live, identity, values, _nothing)
-        if live and is_wanted and not await kube.missing(live):
+        edited = await kube.edited(live) if live and live.status == "deployed" else ()
+        if live and is_wanted and not edited and not await kube.missing(live):
             self.run.revisions[cluster.name] = live
             return Done(f"revision {live.revision} is as wanted", changed=False)
         if live and live.status == "uninstalling":
@@ -49,7 +52,10 @@ class ReleaseActions:
         if live and live.is_pending:
             say(f"unlocking revision {live.revision}, left {live.status} by an interrupted run")
             await kube.unlock_release(cluster.release, cluster.namespace, live.revision)
-        for one in step.recreate if live else ():
+        # helm 3 leaves keys alone that a manifest never had, and helm 4 calls a field that somebody else has written a
+        # conflict; an object that is not there is made as the manifest has it by both.
+        anew = [Recreated("v1", "ConfigMap", edit.name) for edit in edited]
+        for one in dict.fromkeys((*step.recreate, *anew)) if live else ():
             say(f"deleting {one}, which helm will make anew")
             await kube.delete(one.api_version, one.kind, one.name, cluster.namespace)
         say(f"helm {'upgrade' if live else 'install'} of {self.run.chart.name}-{self.run.chart.version}")
@@ -58,7 +64,28 @@ class ReleaseActions:
         self._check_deployed(cluster, live, after)
         assert after is not None  # noqa: S101 - checked above
         self.run.revisions[cluster.name] = after
+        await self._restart_misled(cluster, edited, say)
         return Done(f"{self.run.chart.name}-{self.run.chart.version}, revision {after.revision}")
+
+    async def _restart_misled(self, cluster: ClusterSpec, edited: Sequence[EditedConfigMap], say: Say) -> None:
+        """Roll the workloads whose pods may run with an edited configuration; by the annotation that kubectl uses."""
+        if not edited:
+            return
+        kube = self.run.session.kube_of(cluster)
+        workloads = await kube.workloads(cluster.release, cluster.namespace)
+        pods = await kube.pods(cluster.release, cluster.namespace)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for workload in misled(edited, workloads, pods):
+            say(f"restarting {workload.kind} {workload.name}, whose pods may have read the edited configuration")
+            template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
+            metadata = {"name": workload.name, "namespace": cluster.namespace}
+            body = {
+                "apiVersion": "apps/v1",
+                "kind": workload.kind,
+                "metadata": metadata,
+                "spec": {"template": template},
+            }
+            await kube.apply(body, force=True)
 
     async def _helm_upgrade(self, cluster: ClusterSpec, values: JsonObject, live: ReleaseState | None) -> None:
         helm, kube = self.run.session.helm_of(cluster), self.run.session.kube_of(cluster)

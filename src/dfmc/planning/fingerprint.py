@@ -87,6 +87,7 @@ def _facts(topology: Topology, cluster: ClusterSpec, observed: Observed) -> Iter
     yield NAMESPACE, "there" if seen.namespace_exists else _ABSENT
     yield "release", _release(seen)
     yield "deleted objects", ", ".join(seen.missing) or "none"
+    yield "edited objects", ", ".join(map(str, seen.edited)) or "none"
     if observed.manager is not None:
         yield "record", _record(topology, cluster, observed)
     if cluster.name == topology.manager.cluster:

@@ -180,6 +180,10 @@ class _Planner:
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
         changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
+        changes += tuple(
+            FieldChange(f"{one}, {', '.join(one.keys)}", "(edited by hand)", "(as the chart has it)")
+            for one in seen.edited
+        )
         if seen.release and self._adopts(cluster):
             changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dfmc.state import ContainerState, PodState, WorkloadState
+from dfmc.state import ContainerState, EditedConfigMap, PodState, WorkloadState
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,24 @@ def superseded(workloads: Sequence[WorkloadState], pods: Sequence[PodState]) -> 
         and pod.revision != wanted.get(pod.component, pod.revision)
         and (pod.phase == "Pending" or any(one.reason == "CrashLoopBackOff" for one in pod.containers))
     )
+
+
+def misled(
+    edited: Sequence[EditedConfigMap], workloads: Sequence[WorkloadState], pods: Sequence[PodState]
+) -> tuple[WorkloadState, ...]:
+    """Return the workloads that have pods which may have read an edited ConfigMap, and must start again without it.
+
+    A ConfigMap of the chart is called like its workload, or like that with something behind it. A container reads its
+    files when it starts.
+    """
+    found = []
+    for workload in workloads:
+        since = [one.since for one in edited if one.name == workload.name or one.name.startswith(f"{workload.name}-")]
+        of_workload = [pod for pod in pods if pod.component == workload.component and not pod.terminating]
+        starts = [pod.started for pod in of_workload if pod.started is not None]
+        if any(edit is None or start >= edit for edit in since for start in starts):
+            found.append(workload)
+    return tuple(found)
 
 
 def summary(blocking: Sequence[Obstacle]) -> str:

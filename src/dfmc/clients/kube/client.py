@@ -12,13 +12,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
+from dfmc.clients.kube.edits import edited_config_map
 from dfmc.clients.kube.forward import PodPort, listening
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
-from dfmc.clients.manifest import object_names
+from dfmc.clients.manifest import config_maps, object_names
 from dfmc.errors import RecoveryError
-from dfmc.state import AccessNeed, KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -158,6 +159,24 @@ class DynamicKube:
             if names is not None and one.name not in names:
                 missing.append(str(one))
         return missing
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that are there and do not say what its manifest says, by name.
+
+        Raises:
+            RecoveryError: The release's manifest cannot be read.
+        """
+        found = []
+        wanted: dict[str, dict[str, dict[str, str]]] = {}
+        for (namespace, name), data in config_maps(release.manifest).items():
+            wanted.setdefault(namespace or release.namespace, {})[name] = data
+        for namespace, by_name in wanted.items():
+            live = await self._run(self._calls.list, resources.CONFIG_MAP, namespace, labels=MANAGED_BY_HELM)
+            for one in live:
+                name = str(one["metadata"]["name"])
+                if name in by_name and (edit := edited_config_map(one, by_name[name])):
+                    found.append(edit)
+        return sorted(found, key=lambda edit: edit.name)
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
