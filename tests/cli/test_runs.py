@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -338,3 +339,22 @@ def test_status_has_wide_and_json_forms(dfmc: Dfmc, engine: Engine) -> None:
     assert "CONTEXT" in dfmc("status", "-o", "wide").out.splitlines()[0]
     document = json.loads(dfmc("status", "-o", "json").out)
     assert (document["kind"], document["healthy"]) == ("Status", True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_watching_a_status_ends_with_ctrl_c(
+    number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine("status", lambda session: None)
+
+    async def watch(session: Session, show: Callable[[StatusReport], None], interval: float) -> None:
+        show(StatusReport("guide", (A, replace(B, result="unchanged"))))
+        assert interval == 2
+        os.kill(os.getpid(), number)
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr("dfmc.engine.status.watch", watch)
+    ended = dfmc("status", "--watch", "--interval", "2s")
+    assert ended.code == code
+    assert " a: ok; dragonfly-1.7.4 r2" in ended.out
+    assert dfmc("status", "--watch", "-o", "json").code == 64

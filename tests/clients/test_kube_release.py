@@ -454,7 +454,7 @@ metadata: {name: deleted}
         {"manager": "helm", "time": "2026-01-03T00:00:00Z"},
         {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
     ]
-    live = [
+    live: list[Object] = [
         {"metadata": {"name": "same"}, "data": {"text": "as it was", "day": "2026-01-01"}},
         {"metadata": {"name": "other", "managedFields": fields}, "data": {"scheduler.yaml": "id: 3", "more": "y"}},
         {"metadata": {"name": "not the release's"}, "data": {"a": "b"}},

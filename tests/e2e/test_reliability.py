@@ -27,7 +27,7 @@ def waiting_run(empty_world: World) -> Iterator[subprocess.Popen[str]]:
     """A run of ``up`` that waits for pods of b, which no node takes."""
     world = empty_world
     world.tools.kubectl("cordon", "-l", "cluster=b")
-    world.tools.kubectl("-n", "cluster-b", "delete", "pod", "-l", "component=scheduler")
+    world.tools.kubectl("-n", "cluster-b", "delete", "pod", "-l", "component=scheduler", "--wait=false")
     process = subprocess.Popen(
         [sys.executable, "-m", "dfmc", "up", str(world.topology)],
         env=world.environment,

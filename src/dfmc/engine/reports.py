@@ -76,16 +76,20 @@ class StatusReport:
 
     Attributes:
         foreign: Records of the manager that no entry of the file stands for, as ``name (id N)``.
+        unknown: Why it is not known what ``up`` would change: no chart, no credentials to compare with.
     """
 
     topology: str
     clusters: tuple[ClusterReport, ...]
     foreign: tuple[str, ...] = ()
+    unknown: DfmcError | None = None
 
     @property
     def is_healthy(self) -> bool:
         """Every cluster is installed, proven and as the file says."""
-        return all(c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters)
+        return self.unknown is None and all(
+            c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters
+        )
 
 
 def outcome_error(report: UpReport) -> DfmcError | None:

@@ -158,6 +158,7 @@ def status_document(report: StatusReport) -> Document:
         "healthy": report.is_healthy,
         "clusters": [cluster_document(cluster) for cluster in report.clusters],
         "foreignRecords": list(report.foreign),
+        "notCompared": error_document(report.unknown) if report.unknown else None,
     }
 
 

@@ -224,6 +224,9 @@ def status_lines(report: StatusReport, file: str, *, wide: bool = False) -> list
         remarks.append(
             line(("⚠ ", "yellow"), f"records of the manager that {file} does not know: {', '.join(report.foreign)}")
         )
+    if report.unknown:
+        text = f"not compared with what {file} wants: {report.unknown}"
+        remarks.append(line(("✗ ", "red"), one_line(text)))
     if remarks:
         lines += [line(""), *remarks]
     lines.append(line(""))
