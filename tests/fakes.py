@@ -22,6 +22,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
+        self.logs: dict[tuple[str, str], str] = {}
         self._version = 0
 
     def _enter(self, verb: str, kind: str, name: str) -> None:
@@ -105,6 +106,10 @@ class FakeKube:
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return []
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        self._enter("get", "Log", f"{pod}/{container}")
+        return self.logs.get((pod, container), "")
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bed_tools import wait_until
+from bed_tools import central_values, wait_until
 from bed_world import World
 from dfmc.clients.kube import DynamicKube
 from dfmc.state import AccessNeed
@@ -265,3 +265,18 @@ def test_down_with_data_leaves_nothing_but_what_is_not_dfmcs(empty_world: World)
     assert "namespace cluster-b stays: ConfigMap somebody-elses in it" in ended.stdout
     assert namespaces(world) == {"cluster-b"}
     assert world.tools.objects("persistentvolumeclaims", "-A") == []
+
+
+def test_what_somebody_made_with_helm_is_adopted_only_when_told_to(empty_world: World) -> None:
+    world = empty_world
+    world.secrets.pop("KUBECONFIG")
+    world.api = None
+    world.tools.install("cluster-a", central_values({"cluster": "a"}))
+    only_a = ("-c", "a", str(world.topology))
+    mark = world.audit_mark()
+    assert "--adopt" in world.dfmc("up", *only_a, code=7).stderr
+    assert world.writes_since(mark) == []
+    assert "owner: (not dfmc's) → topology guide" in world.dfmc("plan", "--adopt", *only_a).stdout
+    world.dfmc("up", "--adopt", *only_a)
+    assert world.credential("database-password") == "dragonfly"
+    assert "nothing to do" in world.dfmc("up", *only_a).stdout

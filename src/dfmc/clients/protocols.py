@@ -179,6 +179,10 @@ class KubeClient(Protocol):
         """Return the pods of the release's workloads, with the reasons of what is not ready."""
         ...
 
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
+        ...
+
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number."""
         ...

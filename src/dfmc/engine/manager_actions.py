@@ -9,7 +9,7 @@ from dfmc.clients.protocols import KubeClient, ManagerClient
 from dfmc.engine import credentials
 from dfmc.engine.execute import Done
 from dfmc.engine.run_state import RunState
-from dfmc.engine.wait import Patience, obstacles_now
+from dfmc.engine.wait import Patience, add_last_words, obstacles_now
 from dfmc.errors import AuthError, NotReadyError, UnreachableError
 from dfmc.planning.credentials import DEFAULT_ROOT_PASSWORD, JWT_KEY, ROOT_PASSWORD, previous_root_passwords
 from dfmc.planning.ownership import record_bio, record_conflict
@@ -51,7 +51,11 @@ class ManagerActions:
                 if blocking
                 else f"waiting for the manager: {trouble.why or trouble.what}"
             )
-            patience.judge(blocking, trouble)
+            try:
+                patience.judge(blocking, trouble)
+            except NotReadyError as error:
+                await add_last_words(kube, central, blocking, error)
+                raise
             await asyncio.sleep(_MANAGER_POLL_SECONDS)
 
     async def _obstacles(self, kube: KubeClient, central: ClusterSpec, say: Say) -> tuple[Obstacle, ...]:

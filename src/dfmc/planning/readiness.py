@@ -17,12 +17,18 @@ class Obstacle:
         reason: One word of Kubernetes: Unschedulable, ImagePullBackOff, PodInitializing, ...
         message: The sentence that goes with it, the scheduler's or the kubelet's own.
         hopeless: Waiting longer will not help unless somebody changes something.
+        pod: Its name, where it is one.
+        container: The one that ended, where one did: its log says why.
+        waits_for: ``host:port`` that an init container waits for.
     """
 
     subject: str
     reason: str
     message: str = ""
     hopeless: bool = False
+    pod: str = ""
+    container: str = ""
+    waits_for: str = ""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}" + (f": {self.message}" if self.message else "")
@@ -39,6 +45,8 @@ _HOPELESS = frozenset(
         "CreateContainerError",
     }
 )
+# How clients/kube/pods.py begins the message of an init container that waits for a port.
+WAITS_FOR = "waits for "
 # The seed client of a fresh cluster exits until its scheduler is active; two restarts are seen on healthy beds.
 _RESTARTS_THAT_MEAN_TROUBLE = 5
 
@@ -127,16 +135,25 @@ def _of_pod(pod: PodState) -> Obstacle:
         where = f"init container {troubled.name}" if troubled.init else f"container {troubled.name}"
         looping = troubled.reason == "CrashLoopBackOff" and troubled.restarts >= _RESTARTS_THAT_MEAN_TROUBLE
         message = f"{where}: {troubled.message}" if troubled.message else where
-        return Obstacle(subject, troubled.reason, message, hopeless=troubled.reason in _HOPELESS or looping)
+        has_ended = troubled.reason not in _HOPELESS and troubled.restarts > 0
+        return Obstacle(
+            subject,
+            troubled.reason,
+            message,
+            hopeless=troubled.reason in _HOPELESS or looping,
+            pod=pod.name,
+            container=troubled.name if has_ended else "",
+        )
     if pod.reason:
-        return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS)
+        return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS, pod=pod.name)
     waiting = next((container for container in pod.containers if container.init and not container.ready), None)
     if waiting:
         doing = f", which {waiting.message}" if waiting.message else ""
-        return Obstacle(subject, "Init", f"in init container {waiting.name}{doing}")
-    return Obstacle(
-        subject, "NotReady", f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
-    )
+        waits_for = waiting.message.removeprefix(WAITS_FOR) if waiting.message.startswith(WAITS_FOR) else ""
+        message = f"in init container {waiting.name}{doing}"
+        return Obstacle(subject, "Init", message, pod=pod.name, waits_for=waits_for)
+    what = f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
+    return Obstacle(subject, "NotReady", what, pod=pod.name)
 
 
 def _is_telling(container: ContainerState) -> bool:

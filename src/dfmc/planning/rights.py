@@ -148,6 +148,8 @@ def _helm(cluster: ClusterSpec, kinds: AbstractSet[Kind], objects: Iterable[Obje
     if writing:
         # A pod that cannot start with old settings makes room for the new ones (engine/wait.py).
         yield AccessNeed("delete", "", "pods", cluster.namespace)
+        # The last words of a container that ends again and again.
+        yield AccessNeed("get", "", "pods/log", cluster.namespace)
 
 
 def _step(cluster: ClusterSpec, kind: Kind) -> Iterator[AccessNeed]:

@@ -224,6 +224,10 @@ class DynamicKube:
         }
         return pods.explained(states, await self._run(self._warnings, namespace, silent)) if silent else states
 
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
+        return await self._run(self._calls.last_words, pod, namespace, container)
+
     @contextlib.asynccontextmanager
     async def port_forward(self, namespace: str, pod: str, port: int) -> AsyncIterator[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number.
