@@ -51,8 +51,11 @@ def status(
     ] = False,
     interval: Annotated[str, typer.Option(metavar="DURATION", help="Between two looks of --watch.")] = "5s",
     timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long a cluster may take to answer: 5s, 1m.")
-    ] = "20s",
+        str,
+        typer.Option(
+            metavar="DURATION", envvar="DFMC_STATUS_TIMEOUT", help="How long a cluster may take to answer: 5s, 1m."
+        ),
+    ] = "30s",
     concurrency: ConcurrencyOption = 8,
 ) -> None:
     """Print the status; findings are raised."""

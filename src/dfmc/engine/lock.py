@@ -3,7 +3,7 @@
 Helm's only lock is the creation of a release Secret, and nothing guards REST calls or several clusters at once. The
 rules are client-go's: acquire by compare-and-swap on resourceVersion; a holder counts as dead only after *we* have
 watched its renewTime stand still for the lease's duration, on our own monotonic clock, so skewed clocks do no harm. A
-Lease is no fence: every mutating step asks ``verify`` first, and a holder that could not renew for two thirds of the
+Lease is no fence: every mutating step asks ``verify`` first, and a holder that could not renew for four fifths of the
 duration stops by itself, before anybody else may take over.
 """
 
@@ -30,13 +30,13 @@ T = TypeVar("T")
 LEASE_SECONDS: float = 15
 API_VERSION, KIND = "coordination.k8s.io/v1", "Lease"
 SINCE, OPERATION = "dfmc.io/since", "dfmc.io/operation"
-_RENEW_SECONDS = 5.0
+_RENEW_SECONDS = 3.0
 _RETRY_SECONDS = 1.0
 _POLL_SECONDS = 1.0
 _RELEASE_SECONDS = 4.0
 # A run that was stopped for longer than its deadline (a laptop that slept) gets this share of the duration to renew.
 _LAST_TRY = 2 / 15
-_GIVE_UP = 2 / 3
+_GIVE_UP = 4 / 5
 
 
 def lease_name(topology: Topology) -> str:
