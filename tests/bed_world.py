@@ -65,6 +65,7 @@ class World:
     def environment(self) -> dict[str, str]:
         """What the commands see."""
         extra = {"XDG_STATE_HOME": str(self.state_home), "NO_COLOR": "1", "CI": "true"}
+        extra |= {"DFMC_STATUS_TIMEOUT": "2m"}  # two busy cores answer late
         return {**self.tools.environment, **self.secrets, **extra}
 
     def dfmc(self, *arguments: str, code: int | None = 0, **environ: str) -> Ended:

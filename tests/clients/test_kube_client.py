@@ -14,8 +14,9 @@ from werkzeug import Request, Response
 
 import dfmc
 from clients.fake_api_server import FakeApi, refusal, write_kubeconfig
-from dfmc.clients.protocols import AccessNeed, KubeClient
+from dfmc.clients.protocols import KubeClient
 from dfmc.errors import AuthError, ConflictError, DfmcError, NotReadyError, PreflightError, UnreachableError
+from dfmc.state import AccessNeed
 
 SECRETS = "/api/v1/namespaces/cluster-a/secrets"
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "cluster-a"}}
@@ -299,3 +300,13 @@ def test_nothing_secret_is_logged(api: FakeApi, caplog: pytest.LogCaptureFixture
 @pytest.fixture
 def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfmc.clients.kube.transport._FIRST_PAUSE", 0.01)
+
+
+def test_the_last_words_of_a_container_are_few_readable_and_never_half_a_line(api: FakeApi) -> None:
+    path = "/api/v1/namespaces/cluster-a/pods/p/log"
+    wanted = {"container": "c", "previous": "true", "tailLines": "3", "limitBytes": "2000"}
+    api.server.expect_ordered_request(path, query_string=wanted).respond_with_data(b"one\ntwo\x1b[31m\nthree\nfour\n")
+    api.server.expect_ordered_request(path).respond_with_data(b"whole\n" + b"x" * 1994)
+    api.server.expect_ordered_request(path).respond_with_data(b"not kept", status=400)
+    asked = [api.ask(lambda kube: kube.last_words("p", "cluster-a", "c")) for _ in range(3)]
+    assert asked == ["two\nthree\nfour", "whole", ""]
