@@ -60,7 +60,7 @@ class TcpProxy:
             self._listener = self._placeholder = None
         for one in ports:
             _end(one)
-        self._end_connections()
+        self.drop_connections()
         for thread in list(self._threads):
             thread.join(5)
 
@@ -87,7 +87,7 @@ class TcpProxy:
                 self._placeholder.listen(_BACKLOG)
                 self._listener, self._placeholder = self._placeholder, None
         if refuses:
-            self._end_connections()
+            self.drop_connections()
 
     def _accept_all(self) -> None:
         while not self._ended.is_set():
@@ -179,7 +179,8 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(server, socket.SHUT_WR)
 
-    def _end_connections(self) -> None:
+    def drop_connections(self) -> None:
+        """End every open connection, so that a fault of connections reaches a client that keeps one."""
         with self._lock:
             connections = list(self._open)
         for one in connections:
