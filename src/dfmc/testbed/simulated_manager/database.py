@@ -208,7 +208,8 @@ class Database:
 
     def named(self, table: dict[int, Row], name: str) -> Row | None:
         """Return the row whose name MariaDB takes for this one: case and blanks at the end do not count."""
-        return next((one for one in table.values() if is_same_name(one["name"], name)), None)
+        wanted = folded(name)
+        return next((one for one in table.values() if folded(one["name"]) == wanted), None)
 
     def _insert(self, table: str, rows: dict[int, Row], fields: Row) -> Row:
         number, now = self._next(table), self.now()
@@ -220,9 +221,9 @@ class Database:
         return self._sequences[table]
 
 
-def is_same_name(one: str, other: str) -> bool:
-    """Tell whether the database's collation takes two texts for the same."""
-    return one.rstrip(" ").casefold() == other.rstrip(" ").casefold()
+def folded(text: str) -> str:
+    """Return what the database's collation compares: neither case nor blanks at the end count."""
+    return text.rstrip(" ").casefold()
 
 
 def _check_lengths(name: str, bio: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dfmc.testbed.simulated_manager.cache import RowCache
-from dfmc.testbed.simulated_manager.database import Database, Row, by_id, is_same_name
+from dfmc.testbed.simulated_manager.database import Database, Row, by_id, folded
 from dfmc.testbed.simulated_manager.messages import Answer, Request, in_json
 from dfmc.testbed.simulated_manager.pages import asked_page
 from dfmc.testbed.simulated_manager.versions import ManagerHabits
@@ -68,6 +68,6 @@ class Lists:
 def _matches(row: Row, query: Mapping[str, str], filters: tuple[str, ...]) -> bool:
     for name in filters:
         wanted = query.get(name, "")
-        if wanted and not is_same_name(str(row[name]), wanted):
+        if wanted and not folded(str(row[name])) == folded(wanted):
             return False
     return True
