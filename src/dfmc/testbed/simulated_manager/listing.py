@@ -68,6 +68,6 @@ class Lists:
 def _matches(row: Row, query: Mapping[str, str], filters: tuple[str, ...]) -> bool:
     for name in filters:
         wanted = query.get(name, "")
-        if wanted and not folded(str(row[name])) == folded(wanted):
+        if wanted and folded(str(row[name])) != folded(wanted):
             return False
     return True
