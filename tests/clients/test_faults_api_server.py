@@ -74,7 +74,7 @@ def check_told(error: DfmcError, proxy: TcpProxy, fault: Fault) -> None:
         assert "kubectl --kubeconfig" in error.next_step
 
 
-@scenario("P3", "P4", real=ANSWERS)
+@scenario("P3", "P4", real=True)
 @pytest.mark.parametrize("fault", EVERY_FAULT, ids=named)
 def test_a_read_through_a_lasting_fault_ends_and_names_context_address_and_cause(
     fault: Fault, api: FakeApi, proxy: HttpProxy
@@ -153,7 +153,7 @@ def test_an_object_whose_answer_was_lost_is_found_by_the_next_run(api: FakeApi, 
     assert stored == [SECRET]
 
 
-@scenario("P4", real=ANSWERS)
+@scenario("P4", real=True)
 @pytest.mark.parametrize(
     "fault",
     [Fault(Kind.REFUSE, times=None), Fault(Kind.SILENT, times=None), Fault(Kind.RESET, times=None, after_bytes=100)],

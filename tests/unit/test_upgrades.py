@@ -2,6 +2,7 @@ import pytest
 
 from dfmc.planning.upgrades import upgrade_refusal
 from dfmc.state import ReleaseState
+from scenarios import scenario
 from topologies import topology
 
 B = topology().cluster("b")
@@ -12,6 +13,7 @@ def release(version: str, status: str = "deployed") -> ReleaseState:
 
 
 @pytest.mark.parametrize(("present", "wanted"), [("1.1.1", "1.7.4"), ("1.4.2", "1.4.3"), ("1.7.4", "1.1.11")])
+@scenario("U10", real="what was observed is made up")
 def test_no_release_crosses_the_change_of_selectors(present: str, wanted: str) -> None:
     refusal = upgrade_refusal(B, release(present), wanted)
     assert refusal is not None
