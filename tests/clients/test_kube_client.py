@@ -17,6 +17,7 @@ from clients.fake_api_server import FakeApi, refusal, write_kubeconfig
 from dfmc.clients.protocols import KubeClient
 from dfmc.errors import AuthError, ConflictError, DfmcError, NotReadyError, PreflightError, UnreachableError
 from dfmc.state import AccessNeed
+from scenarios import scenario
 
 SECRETS = "/api/v1/namespaces/cluster-a/secrets"
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "cluster-a"}}
@@ -177,6 +178,7 @@ def test_403_says_what_is_not_allowed_and_how_to_check(api: FakeApi) -> None:
     assert caught.value.next_step == expected
 
 
+@scenario("P12", real="canned answers of an API server")
 def test_403_by_a_quota_does_not_send_the_user_to_rbac(api: FakeApi) -> None:
     api.refuses(SECRETS, 403, 'secrets "s" is forbidden: exceeded quota: q', method="POST", reason="Forbidden")
     with pytest.raises(AuthError, match="exceeded quota") as caught:
@@ -184,6 +186,7 @@ def test_403_by_a_quota_does_not_send_the_user_to_rbac(api: FakeApi) -> None:
     assert caught.value.next_step == ""
 
 
+@scenario("P11", real="canned answers of an API server")
 def test_a_namespace_on_its_way_out_is_not_ready(api: FakeApi) -> None:
     causes = [{"reason": "NamespaceTerminating", "message": "namespace cluster-a is being terminated"}]
     api.refuses(SECRETS, 403, "is forbidden", method="POST", reason="Forbidden", causes=causes)
@@ -249,6 +252,7 @@ def test_repeating_ends(api: FakeApi, quick_pauses: None) -> None:
     assert len(api.requests) == 4
 
 
+@scenario("P3", real=True)
 def test_a_closed_port_fails_at_once(api: FakeApi, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -258,6 +262,7 @@ def test_a_closed_port_fails_at_once(api: FakeApi, tmp_path: Path) -> None:
     assert caught.value.left == ""
 
 
+@scenario("P4", real=True)
 def test_a_server_that_never_answers_is_unreachable_within_the_deadline(api: FakeApi, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         api.kubeconfig = write_kubeconfig(tmp_path / "silent", f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -265,12 +270,14 @@ def test_a_server_that_never_answers_is_unreachable_within_the_deadline(api: Fak
             api.ask(lambda kube: kube.facts(node_selector={}), request_timeout=(1, 0.3))
 
 
+@scenario("P3", real=True)
 def test_an_unknown_host_is_unreachable(api: FakeApi, tmp_path: Path) -> None:
     api.kubeconfig = write_kubeconfig(tmp_path / "unknown", "http://no-such-host.invalid:6443")
     with pytest.raises(UnreachableError, match="cannot be resolved"):
         api.ask(lambda kube: kube.facts(node_selector={}))
 
 
+@scenario("P7", real="canned answers of an API server")
 def test_denied_asks_for_each_need_and_names_the_refused(api: FakeApi) -> None:
     def review(request: Request) -> Response:
         wanted = json.loads(request.get_data())["spec"]["resourceAttributes"]

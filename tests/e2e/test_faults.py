@@ -17,6 +17,7 @@ import pytest
 
 from bed_tools import wait_until
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -92,6 +93,7 @@ def nothing_is_left_to_do(world: World) -> bool:
     return "nothing to do" in world.dfmc("up", str(world.topology)).stdout
 
 
+@scenario("K3", real=True)
 def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no_lock(up_world: World) -> None:
     world = up_world
     before = records(world)
@@ -111,6 +113,7 @@ def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no
 
 
 @pytest.mark.parametrize("moment", ["b: release: helm install", "b: release: done"])
+@scenario("N2", "N3", "X4", "X7", real=True)
 def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world: World) -> None:
     world = up_world
     before, secrets = records(world), credentials(world)
@@ -125,6 +128,7 @@ def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world
     assert nothing_is_left_to_do(world)
 
 
+@scenario("X1", real=True)
 def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: World) -> None:
     world = up_world
     world.tools.remove_namespaces("cluster-b")
@@ -152,6 +156,7 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
     assert statuses(world, "cluster-b") == ["deployed"]
 
 
+@scenario("V4", real=True)
 def test_what_somebody_deleted_is_shown_and_made_again(up_world: World) -> None:
     world = up_world
     world.tools.kubectl("-n", "cluster-b", "delete", "service", "dragonfly-scheduler")
@@ -179,6 +184,7 @@ def test_a_manager_that_is_away_is_no_reason_to_upgrade_a_member(up_world: World
     assert {name: world.revisions(f"cluster-{name}") for name in "ab"} == before
 
 
+@scenario("N10", real=True)
 def test_lost_credentials_are_never_made_up_again(up_world: World) -> None:
     world = up_world
     kept = json.loads(world.tools.kubectl("-n", "cluster-a", "get", "secret", "dfmc-dragonfly", "-o", "json"))
@@ -207,6 +213,7 @@ def mark_status(world: World, namespace: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["uninstalling", "pending-upgrade"])
+@scenario("N2", "U3", real=True)
 def test_a_release_that_somebody_left_half_done_is_finished(status: str, up_world: World) -> None:
     world = up_world
     before = records(world)

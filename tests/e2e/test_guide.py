@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -17,6 +18,7 @@ def chart_version(world: World) -> str:
     return str(yaml.safe_load(world.topology.read_text())["chart"]["version"])
 
 
+@scenario("S4", real=True)
 def test_a_and_b_are_registered_under_ids_1_and_2_and_their_schedulers_active(world: World) -> None:
     api = world.manager()
     records = {row["name"]: row for row in api.get("/api/v1/clusters?per_page=100")}
@@ -35,6 +37,7 @@ def test_the_last_lines_say_how_to_sign_in(world: World) -> None:
     assert world.credential("root-password") not in world.first.text
 
 
+@scenario("K11", real=True)
 def test_a_second_up_writes_nothing_and_says_so(world: World) -> None:
     revisions = world.revisions("cluster-a") + world.revisions("cluster-b")
     kubernetes, rest = world.audit_mark(), len(world.manager_audit())
@@ -103,6 +106,7 @@ def spoil(content: dict[str, Any], path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(6))
+@scenario("V4", real=True)
 def test_one_wrong_key_in_a_member_is_named_with_what_was_expected(world: World, number: int) -> None:
     name, file, path, value = CORRUPTIONS[chart_version(world)][number]
     before = world.config_map("cluster-b", name)["data"]
