@@ -56,7 +56,7 @@ from dfmc.testbed.topology_copy import (
 
 _LOCK_SECONDS = 1800.0
 _SUPERVISOR_SECONDS = 60.0
-_SUPERVISOR_START_SECONDS = 5.0
+_SUPERVISOR_START_SECONDS = 20.0
 
 
 def up(request: BedRequest, report: Report) -> BedState:
