@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError
-from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -22,6 +22,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
+        self.logs: dict[tuple[str, str], str] = {}
         self._version = 0
 
     def _enter(self, verb: str, kind: str, name: str) -> None:
@@ -66,7 +67,7 @@ class FakeKube:
         self._enter("create", obj["kind"], obj["metadata"]["name"])
         return None if _key(obj) in self.objects else self._stored(obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         self._enter("apply", obj["kind"], obj["metadata"]["name"])
         return self._stored(obj)
 
@@ -93,6 +94,9 @@ class FakeKube:
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         return ()
 
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        return ()
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         self._enter("unlock", "Release", name)
         return False
@@ -102,6 +106,10 @@ class FakeKube:
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return []
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        self._enter("get", "Log", f"{pod}/{container}")
+        return self.logs.get((pod, container), "")
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")

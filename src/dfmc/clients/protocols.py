@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dfmc.state import (
+    AccessNeed,
     ClusterRecord,
+    EditedConfigMap,
     KubernetesFacts,
     PodState,
     ReleaseState,
@@ -102,20 +104,6 @@ class HelmClient(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class AccessNeed:
-    """A permission that a run needs in a namespace (None: cluster-wide)."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str | None = None
-
-    def __str__(self) -> str:
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
-
-
 class KubeClient(Protocol):
     """One context of a kubeconfig."""
 
@@ -142,8 +130,11 @@ class KubeClient(Protocol):
         """Create the object; None when one of that name exists already (409)."""
         ...
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field."""
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field.
+
+        With ``force`` the field changes hands instead.
+        """
         ...
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
@@ -168,6 +159,10 @@ class KubeClient(Protocol):
         """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
         ...
 
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that do not say what its manifest says."""
+        ...
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
 
@@ -182,6 +177,10 @@ class KubeClient(Protocol):
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         """Return the pods of the release's workloads, with the reasons of what is not ready."""
+        ...
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
         ...
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
