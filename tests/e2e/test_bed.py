@@ -274,7 +274,7 @@ TWO_CONTEXTS: dict[str, Any] = {
 def test_a_bed_of_two_clusters_grows_and_goes_without_a_trace(tmp_path: Path) -> None:
     file, directory = tmp_path / "two.yaml", tmp_path / "kwok"
     file.write_text(yaml.safe_dump(TWO_CONTEXTS))
-    request = BedRequest(topology=file, directory=directory)
+    request = BedRequest(topology=file, directory=directory, clients="simulated")
     try:
         tools = BedTools(kwok_bed.up(request, silent))
         assert tools.state.contexts == ("east", "west")

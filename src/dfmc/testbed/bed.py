@@ -28,6 +28,7 @@ from dfmc.testbed.binaries import (
 )
 from dfmc.testbed.block_claims import block_claims
 from dfmc.testbed.chart_repository import INDEX_FILE, package_chart, repository_index, standin_versions
+from dfmc.testbed.client_choice import client_programs
 from dfmc.testbed.cluster_objects import ensure_objects, wait_for_nodes
 from dfmc.testbed.control_plane import COMPONENTS, ControlPlane, block_is_free
 from dfmc.testbed.given_chart import chart_to_use
@@ -57,7 +58,7 @@ from dfmc.testbed.topology_copy import (
 
 _LOCK_SECONDS = 1800.0
 _SUPERVISOR_SECONDS = 60.0
-_SUPERVISOR_START_SECONDS = 5.0
+_SUPERVISOR_START_SECONDS = 20.0
 
 
 def up(request: BedRequest, report: Report) -> BedState:
@@ -86,6 +87,7 @@ def up(request: BedRequest, report: Report) -> BedState:
     programs = _programs(cache, request.helm, report)
     with _locked(layout, report):
         stored = StoredBed.read(layout)
+        programs.update(client_programs(request, stored, cache))
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         plan = _with_blocks(layout.directory, stored.plan if stored else None, cluster_needs(local))
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
@@ -94,7 +96,7 @@ def up(request: BedRequest, report: Report) -> BedState:
         source = _chart_source(request, plan, layout, report)
         _link_programs(layout, cache, request.helm)
         write_if_changed(layout.topology, dump_topology(localised(topology, source, directory)), mode=0o600)
-        _bring_up_clusters(plan, layout, cache, report)
+        _bring_up_clusters(plan, layout, cache, bed.clients, report)
         bed.write(layout)
         _ensure_supervisor(layout, plan, report)
         return bed.state(layout)
@@ -111,13 +113,15 @@ def env(state: BedState) -> dict[str, str]:
     """Return the variables with which dfmc, helm and kubectl work on the bed.
 
     ``PATH`` is this process's own with the bed's ``kubectl`` and the ``helm`` that was asked for first; ``DFMC_HELM``
-    names that helm, too.
+    names that helm, too. ``DFMC_VERIFY_URL`` is the bed's origin of blobs: ``/v2/<name>/blobs/sha256:<64 hex digits>``
+    is a blob of 8 MiB, or of ``?size=`` bytes.
     """
     programs = BedLayout(state.directory).bin
     return {
         "KUBECONFIG": str(state.kubeconfig),
         "DFMC_FILE": str(state.topology),
         "DFMC_HELM": str(programs / "helm"),
+        "DFMC_VERIFY_URL": state.origin_url,
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "/usr/bin:/bin")]),
     }
 
@@ -160,6 +164,7 @@ def status(directory: Path) -> dict[str, Any]:
         "running": supervised and all(c["ready"] and not c["stopped"] for c in clusters),
         "supervisor": {"pid": health["pid"] if health else None, "ready": supervised},
         "repository": f"http://127.0.0.1:{stored.plan.repository_port}",
+        "clients": "real" if stored.clients else "simulated",
         "topology": str(layout.topology),
         "kubeconfig": str(layout.kubeconfig),
         "clusters": clusters,
@@ -257,13 +262,13 @@ def _write_charts(directory: Path) -> None:
     write_if_changed(directory / INDEX_FILE, repository_index(packages))
 
 
-def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, report: Report) -> None:
+def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, clients: bool, report: Report) -> None:
     def one(pair: tuple[ClusterPlan, Any]) -> None:
         cluster, files = pair
         control = ControlPlane(cluster, files, cache)
         control.ensure(report)
         api = control.api
-        if ensure_objects(api, cluster):
+        if ensure_objects(api, cluster, clients):
             wait_for_nodes(api, cluster)
 
     pairs = cluster_layouts(layout, plan)
