@@ -147,6 +147,23 @@ class PodState:
 
 
 @dataclass(frozen=True)
+class PodRun:
+    """A short-lived pod that has ended.
+
+    Attributes:
+        exit_code: Of its only container.
+        output: What it wrote to both streams, its last part where it is long; may hold anything.
+        node: Where it ran.
+        reason: The kubelet's word for the end: ``Completed``, ``Error``, ``OOMKilled``, ...
+    """
+
+    exit_code: int
+    output: str = field(repr=False)
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class WorkloadState:
     """A Deployment, StatefulSet or DaemonSet of a release: wanted, up to date and ready pod counts.
 

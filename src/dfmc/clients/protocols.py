@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
+    PodRun,
     PodState,
     ReleaseState,
     SchedulerRecord,
@@ -182,6 +183,38 @@ class KubeClient(Protocol):
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         """Return the pods of the release's workloads, with the reasons of what is not ready."""
+        ...
+
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
+
+        Args:
+            namespace: The pod's.
+            pod: Its name.
+            port: Where it listens.
+            path: Path and query below its root, such as ``metrics``.
+
+        Raises:
+            UnreachableError: The pod (or the API server) does not answer, or answers 5xx or too much.
+            AuthError: No permission for ``get pods/proxy``.
+            DfmcError: The pod answers with another status; says which.
+        """
+        ...
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """Create a pod, wait until it has ended, read its output, delete it whatever happens.
+
+        Args:
+            pod: The manifest, with one container. ``metadata.name`` is the beginning of a name of its own; the labels
+                that mark dfmc's probes, ``restartPolicy: Never`` and a deadline are added.
+            timeout: Seconds from creation to end.
+
+        Raises:
+            NotReadyError: It cannot be scheduled or started (at once, with its own reason), was removed or refused by
+                its node, or has not ended in time.
+            AuthError: No permission, or an admission policy refuses it.
+            UnreachableError: The API server does not answer.
+        """
         ...
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
