@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
+    NodePull,
     PodRun,
     PodState,
     ReleaseState,
@@ -283,4 +284,42 @@ class ManagerClient(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class BlobClient(Protocol):
+    """Asks a client's proxy for content, as a container runtime does."""
+
+    async def get(self, port: int, url: str, *, timeout: float) -> int:
+        """Return how many bytes the proxy at this loopback port gives for a URL of a registry or web server.
+
+        Raises:
+            UnreachableError: The proxy does not answer, or not to the end.
+            DfmcError: It answers with an error; says whose.
+        """
+        ...
+
+    async def is_answering(self, port: int) -> bool:
+        """True when something speaks HTTP behind this loopback port."""
+        ...
+
+
+class NodeAccess(Protocol):
+    """The container runtimes of one Kubernetes cluster's nodes."""
+
+    async def pull(self, *, namespace: str, client: str, node: str, image: str, tool: str, timeout: float) -> NodePull:
+        """Pull an image on a node, as its kubelet would, and remove it again.
+
+        Args:
+            namespace: Where a short-lived pod may be made.
+            client: The Dragonfly client's pod on that node: its own images are there already.
+            node: Its name.
+            image: The reference.
+            tool: ``ctr`` where the runtime has no CRI, ``docker``, ``podman``; empty takes crictl, else ctr.
+            timeout: Seconds.
+
+        Raises:
+            DfmcError: The pull failed, in the runtime's words.
+            NotReadyError, AuthError: No pod could be run on the node.
+        """
         ...
