@@ -27,7 +27,7 @@ _FACT = re.compile(r"^dfmc-([a-z]+)=(\w+)$", re.MULTILINE)
 # Arguments: the image, the tool. Answers with lines `dfmc-…=…`; on failure with the end of what the tool said.
 SCRIPT = """
 set -u
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin:/var/lib/rancher/rke2/bin
+PATH=${PATH:-}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin:/var/lib/rancher/rke2/bin
 image=$1
 now() { n=$(date +%s%N); case $n in *[!0-9]*) echo "$(date +%s)000000000" ;; *) echo "$n" ;; esac; }
 if [ "$2" = docker ] || [ "$2" = podman ]; then
