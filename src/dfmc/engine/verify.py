@@ -34,6 +34,7 @@ from dfmc.values.layouts import layout_of
 Method = Literal["auto", "image", "blob"]
 
 _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
+_PASSED_BY = ("other cluster", "not Dragonfly", "unknown")
 _BLOB_PATH = "/v2/dfmc-verify/blobs/sha256:{digest}"
 
 
@@ -162,7 +163,11 @@ class _Verification:
             kubectl = self._world.clusters[name].kubectl
             label = self._layout.components["client"].label
             causes.append(Cause("no-client", "no client is ready", f"{kubectl} get pods -l component={label}"))
-        done = [await self._pull(cluster, pull) for pull in pulls]
+        done: list[VerifiedPull] = []
+        for pull in pulls:
+            # Where the content has not come into the cluster yet, the next pull is its first.
+            is_first = all(one.verdict.source in _PASSED_BY for one in done)
+            done.append(await self._pull(cluster, replace(pull, is_first=is_first)))
         notes = ("it has one node with a client: that the second pull comes from a peer cannot be shown",)
         return VerifiedCluster(name, tuple(done), tuple(causes), notes if len(pulls) == 1 else ())
 
