@@ -28,11 +28,7 @@ HELP = (
     "proves nothing; the counters of every client, seed and scheduler before and after it do. Ends with 1 and the "
     "cause when they say something else. Leaves nothing behind but what the clients cache."
 )
-EXAMPLE = example(
-    "dfmc verify topology.yaml --image registry.example.com/big:1.0",
-    "dfmc verify topology.yaml --method blob --url http://registry.example.com/v2/big/blobs/sha256:…",
-    "dfmc verify topology.yaml --junit verify.xml",
-)
+EXAMPLE = example("dfmc verify topology.yaml --image registry.example.com/big:1.0 --junit verify.xml")
 
 
 class VerifyMethod(StrEnum):
