@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dfmc.engine.session import RunOptions, Session
-from dfmc.engine.verify import VerifyOptions, verify
+from dfmc.engine.verify import verify
+from dfmc.engine.verify_content import VerifyOptions
 from dfmc.engine.verify_report import VerifyReport
 from dfmc.errors import DfmcError, NotReadyError, UnreachableError
 from dfmc.planning.plan import values_inputs
@@ -25,6 +26,7 @@ from dfmc.state import (
     ObservedCluster,
     ObservedManager,
     PodState,
+    PushedImage,
     ReleaseState,
     SchedulerRecord,
     ScopesRecord,
@@ -79,6 +81,7 @@ class SimClients:
         self.asked: list[str] = []
         self.pull_fails: DfmcError | None = None
         self.node_pull = NodePull(1.5)
+        self.lets_delete = True
 
     def kube(self, cluster: object) -> SimKube:
         return self._kube
@@ -97,6 +100,18 @@ class SimClients:
 
     def nodes(self, kube: object) -> SimClients:
         return self
+
+    def registry(self, url: str) -> SimClients:
+        self.asked.append(url)
+        return self
+
+    async def push(self, repository: str, size: int) -> PushedImage:
+        self.asked.append(f"push {repository}")
+        return PushedImage(repository, "fresh-1", "sha256:layer", ("sha256:index",), ("sha256:layer",))
+
+    async def delete(self, image: PushedImage) -> bool:
+        self.asked.append(f"delete {image.repository}:{image.tag}")
+        return self.lets_delete
 
     def close(self) -> None:
         """Nothing is open."""

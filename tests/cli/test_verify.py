@@ -11,7 +11,7 @@ import pytest
 
 from command_line import Dfmc
 from dfmc.engine.session import Session
-from dfmc.engine.verify import VerifyOptions
+from dfmc.engine.verify_content import VerifyOptions
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
 from dfmc.errors import AuthError, DfmcError, UnreachableError
 from dfmc.planning.pulls import Pull
@@ -27,7 +27,8 @@ Verify = Callable[[VerifyReport | DfmcError], list[tuple[Session, VerifyOptions]
 def verify(monkeypatch: pytest.MonkeyPatch, engine: object) -> Verify:
     """Replaces the engine's function; returns what it was called with."""
     monkeypatch.delenv("DFMC_VERIFY_URL", raising=False)
-    monkeypatch.delenv("DFMC_VERIFY_IMAGE", raising=False)
+    for name in ("DFMC_VERIFY_IMAGE", "DFMC_VERIFY_PUSH", "DFMC_VERIFY_PUSH_URL"):
+        monkeypatch.delenv(name, raising=False)
 
     def put(answer: VerifyReport | DfmcError) -> list[tuple[Session, VerifyOptions]]:
         calls: list[tuple[Session, VerifyOptions]] = []
@@ -89,7 +90,7 @@ def test_options_reach_the_engine(dfmc: Dfmc, verify: Verify, monkeypatch: pytes
     monkeypatch.setenv("DFMC_VERIFY_URL", "http://of-the-bed")
     dfmc("verify", "-c", "b", "--method", "blob", "--timeout", "90s", "--image", "x:1")
     session, options = calls[0]
-    assert options == VerifyOptions("blob", "x:1", "http://of-the-bed", 90.0)
+    assert options == VerifyOptions("blob", "x:1", "http://of-the-bed", pull_timeout=90.0)
     assert session.options.only == ("b",)
 
 
@@ -107,7 +108,8 @@ def test_with_nothing_to_pull_it_ends_before_anything_is_asked(
     dfmc: Dfmc, engine: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DFMC_VERIFY_URL", raising=False)
-    monkeypatch.delenv("DFMC_VERIFY_IMAGE", raising=False)
+    for name in ("DFMC_VERIFY_IMAGE", "DFMC_VERIFY_PUSH", "DFMC_VERIFY_PUSH_URL"):
+        monkeypatch.delenv(name, raising=False)
     ended = dfmc("verify")
     assert ended.code == 4
     assert "nothing to pull" in ended.err

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dfmc.engine.verify import VerifyOptions, content_of
+from dfmc.engine.verify_content import VerifyOptions, named_content
 from dfmc.engine.verify_report import VerifyReport
 from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError, UsageError
 from dfmc.state import NodePull
@@ -226,24 +226,64 @@ def test_a_missing_permission_ends_the_run(world: VerifyWorld) -> None:
 
 # --- what to pull ---
 
+PUSH = VerifyOptions(push="registry:5000/verify", push_url="http://127.0.0.1:40123")
+
+
+def test_a_fresh_image_is_pushed_pulled_everywhere_and_deleted(world: VerifyWorld) -> None:
+    report = world.verify(PUSH)
+    assert report.is_proven
+    assert (report.content.name, report.content.is_fresh) == ("registry:5000/verify:fresh-1", True)
+    assert world.clients.asked == [
+        "http://127.0.0.1:40123",
+        "push verify",
+        *(f"worker-{name} registry:5000/verify:fresh-1" for name in ("a1", "a2", "b1", "b2")),
+        "delete verify:fresh-1",
+    ]
+
+
+def test_its_layer_is_a_fresh_blob_and_its_registry_is_asked_by_the_nodes_name(world: VerifyWorld) -> None:
+    report = world.verify(VerifyOptions("blob", push="registry:5000/verify"))
+    assert report.content.name == "http://registry:5000/v2/verify/blobs/sha256:layer"
+    assert world.clients.asked[0] == "http://registry:5000"
+    assert report.is_proven
+
+
+def test_what_was_pushed_is_deleted_even_after_a_failure(world: VerifyWorld) -> None:
+    world.clients.pull_fails = AuthError("not allowed to create pods")
+    with pytest.raises(AuthError):
+        world.verify(PUSH)
+    assert world.clients.asked[-1] == "delete verify:fresh-1"
+
+
+def test_an_image_that_the_registry_keeps_is_told(world: VerifyWorld) -> None:
+    world.clients.lets_delete = False
+    world.verify(PUSH)
+    assert "lets nobody delete" in world.notes[-1]
+
+
+@pytest.mark.parametrize("push", ["registry:5000", "registry:5000/", "registry/UPPER", "/x", "r/../x y"])
+def test_what_is_no_repository_is_refused(world: VerifyWorld, push: str) -> None:
+    with pytest.raises(UsageError, match="--push"):
+        world.verify(VerifyOptions(push=push))
+
 
 def test_auto_takes_an_image_where_one_is_named() -> None:
-    assert content_of(VerifyOptions(image="x:1", url="http://o")).method == "image"
-    assert content_of(VerifyOptions(url="http://o")).method == "blob"
+    assert named_content(VerifyOptions(image="x:1", url="http://o")).method == "image"
+    assert named_content(VerifyOptions(url="http://o")).method == "blob"
     with pytest.raises(PreflightError, match="nothing to pull"):
-        content_of(VerifyOptions())
+        named_content(VerifyOptions())
 
 
 @pytest.mark.parametrize("options", [VerifyOptions("image", url="http://o"), VerifyOptions("blob", image="x:1")])
 def test_a_method_needs_its_own_option(options: VerifyOptions) -> None:
     with pytest.raises(UsageError, match="needs"):
-        content_of(options)
+        named_content(options)
 
 
 def test_a_url_with_a_path_is_taken_as_it_is() -> None:
-    fixed = content_of(VerifyOptions("blob", url="http://o/v2/x/blobs/sha256:abc"))
+    fixed = named_content(VerifyOptions("blob", url="http://o/v2/x/blobs/sha256:abc"))
     assert (fixed.name, fixed.is_fresh) == ("http://o/v2/x/blobs/sha256:abc", False)
-    fresh = content_of(VerifyOptions("blob", url="http://o/v2/x/blobs/sha256:{digest}?size=9"))
+    fresh = named_content(VerifyOptions("blob", url="http://o/v2/x/blobs/sha256:{digest}?size=9"))
     assert fresh.is_fresh
     assert len(fresh.name) == len("http://o/v2/x/blobs/sha256:?size=9") + 64
 
