@@ -33,7 +33,7 @@ TOOL = """#!/bin/sh
 name=$(basename "$0"); here=$(dirname "$0"); echo "$name $*" >> "$here/calls"
 touch "$here/images"
 case "$name $*" in
-  "crictl images -q "*) grep -Fx "$3" "$here/images" ;;
+  "crictl inspecti -q "*) grep -Fxq "$3" "$here/images" ;;
   "ctr -n k8s.io images ls -q") cat "$here/images" ;;
   "docker image inspect "*|"podman image inspect "*) grep -Fxq "$3" "$here/images" ;;
   *pull*) [ -e "$here/broken" ] && { echo "E1124 rpc error: not found" >&2; exit 1; }
