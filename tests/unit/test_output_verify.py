@@ -29,7 +29,7 @@ def healthy(name: str) -> VerifiedCluster:
 
 
 def faulty(name: str = "b", *causes: Cause) -> VerifiedCluster:
-    crossed = Verdict("other cluster", 64 * MIB, 0, 64 * MIB, causes or (CAUSE,))
+    crossed = Verdict("other-cluster", 64 * MIB, 0, 64 * MIB, causes or (CAUSE,))
     return VerifiedCluster(name, (pulled(name, 1, crossed), pulled(name, 2, crossed)), notes=("half of it",))
 
 
@@ -96,7 +96,7 @@ def test_the_document_is_a_contract() -> None:
         "node": "worker-b1",
         "client": "c",
         "first": True,
-        "source": "other cluster",
+        "source": "other-cluster",
         "bytesReceived": 64 * MIB,
         "bytesFromRegistry": 0,
         "bytesAcrossClusters": 64 * MIB,

@@ -114,7 +114,7 @@ def test_a_dead_proxy_port_lets_the_image_through_and_is_told(world: VerifyWorld
     world.sim.client("a").proxy_up = False
     report = world.image()
     assert causes(report)["a"][0] == "proxy-dead"
-    assert report.clusters[0].pulls[0].verdict.source == "not Dragonfly"
+    assert report.clusters[0].pulls[0].verdict.source == "none"
 
 
 def test_a_dead_proxy_port_fails_a_blob(world: VerifyWorld) -> None:

@@ -30,7 +30,7 @@ from dfmc.values.context import membership_of
 from dfmc.values.layouts import layout_of
 
 _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
-_PASSED_BY = ("other cluster", "not Dragonfly", "unknown")
+_PASSED_BY = ("other-cluster", "none", "unknown")
 
 
 async def verify(session: Session, options: VerifyOptions) -> VerifyReport:
@@ -119,7 +119,7 @@ class _Verification:
         self._session.observer(Note(cluster.name, f"pulling on {pull.node}"))
         before = await self._reader.read(self._world)
         outcome = await self._outcome(cluster, pull)
-        after, moved = await self._reader.settled(self._world, before)
+        after, moved = await self._reader.settled(self._world, before, cluster.name)
         mine = moved.peers.get(pull.place)
         if mine is not None and mine.received == 0 and mine.requests == 0 and not outcome.was_present:
             requests = after.peers[pull.place].requests
