@@ -120,6 +120,15 @@ class Factory:
     def chart_source(self) -> Any:
         raise AssertionError("no chart is needed here")
 
+    def blobs(self) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def nodes(self, kube: Any) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("nothing is pushed here")
+
 
 def step(kind: Kind, cluster: str) -> Step:
     return Step(kind, cluster, Action.CREATE)

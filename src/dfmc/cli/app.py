@@ -24,6 +24,7 @@ from dfmc.cli import (
     up,
     validate,
     values,
+    verify,
     version,
 )
 from dfmc.cli.options import example
@@ -86,6 +87,7 @@ app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("down", help=down.HELP, epilog=down.EXAMPLE)(down.down)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
+app.command("verify", help=verify.HELP, epilog=verify.EXAMPLE)(verify.verify)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
 app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfmc.engine.chart_objects import chart_objects
-from dfmc.engine.preparation import check_selection, fetch_chart, selected
+from dfmc.engine.preparation import fetch_chart
 from dfmc.engine.session import Session
 from dfmc.planning.roles import needs_of_commands
 from dfmc.state import AccessNeed
@@ -19,9 +19,9 @@ async def needed_rights(session: Session, *, down: bool) -> dict[str, tuple[Acce
     Raises:
         DfmcError: The chart cannot be had, or helm cannot render it.
     """
-    check_selection(session)
+    session.selected()
     chart = await fetch_chart(session)
-    clusters = selected(session)
+    clusters = session.selected()
     objects = await chart_objects(session.topology, clusters, chart.path, session.helm_of(session.topology.central))
     return {
         cluster.name: needs_of_commands(session.topology, cluster, objects[cluster.name], down=down)

@@ -19,6 +19,7 @@ PAGE = 500
 _PAGES_AT_MOST = 400
 _LAST_LINES = 3
 _LAST_BYTES = 2000
+_LOG_LINES = 2000
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"  # a JSON body is YAML, too
 
@@ -150,6 +151,21 @@ class Calls:
         if len(whole) >= _LAST_BYTES:  # its end was cut, and half a secret would pass the mask
             whole = whole[: whole.rfind(b"\n") + 1]
         return "\n".join(readable(whole, str, _LAST_BYTES).splitlines()[-_LAST_LINES:])
+
+    def pod_log(self, name: str, namespace: str, limit: int) -> str:
+        """Return the end of what a pod's only container wrote, ``limit`` characters at most."""
+        call = Call(
+            "GET",
+            POD.path(name, namespace) + "/log",
+            "get",
+            POD,
+            name,
+            namespace,
+            "log",
+            query={"tailLines": str(_LOG_LINES)},
+            accept="*/*",
+        )
+        return self._transport.send(call).body.decode("utf-8", errors="replace")[-limit:]
 
     def _write(
         self,
