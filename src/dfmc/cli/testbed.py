@@ -35,6 +35,14 @@ class Provider(StrEnum):
     KIND = "kind"
 
 
+class Clients(StrEnum):
+    """What runs behind clients and seed clients."""
+
+    AUTO = "auto"
+    REAL = "real"
+    SIMULATED = "simulated"
+
+
 class HelmMajor(StrEnum):
     """Which helm ``testbed env`` names."""
 
@@ -93,6 +101,14 @@ def up(
             min=0, max=65535, metavar="N", help="kind: port of 127.0.0.1 for the manager's console; 0 for none."
         ),
     ] = 8080,
+    clients: Annotated[
+        Clients,
+        typer.Option(
+            envvar="DFMC_TESTBED_CLIENTS",
+            help="kwok: whether Dragonfly's clients run; auto: as the bed was made, a new one where their program "
+            "is there.",
+        ),
+    ] = Clients.AUTO,
     directory: DirectoryOption = None,
 ) -> None:
     """Bring up the contexts that a topology file names, and a copy of the file for them."""
@@ -105,6 +121,7 @@ def up(
         chart=_chart_choice(chart),
         directory=directory or chosen.default_directory(),
         helm=3 if helm is HelmMajor.THREE else 4,
+        clients=clients.value,
         node_image=node_image,
         console_port=console_port,
     )
@@ -204,13 +221,19 @@ def env(context: typer.Context, provider: ProviderOption = Provider.KWOK, direct
 
 
 @app.command(epilog=example("dfmc testbed binaries"))
-def binaries(context: typer.Context) -> None:
+def binaries(
+    context: typer.Context,
+    client: Annotated[
+        bool, typer.Option("--client", help="Dragonfly's Rust client too: 20 to 45 minutes, once; needs cargo.")
+    ] = False,
+) -> None:
     """Make every program that beds need, so that `up` takes seconds."""
     from dfmc.testbed.binaries import (
         PROGRAMS,
         BinaryCache,
         default_directory,
         ensure,
+        ensure_client,
         ensure_database_template,
         ensure_system_programs,
     )
@@ -220,6 +243,8 @@ def binaries(context: typer.Context) -> None:
     cache = BinaryCache(default_directory().absolute())
     ensure([program.name for program in PROGRAMS], cache, report)
     ensure_database_template(cache, ensure_system_programs(report), report)
+    if client:
+        ensure_client(cache, report)
     invocation.terminal.say(f"programs in {cache.bin}")
 
 
