@@ -16,7 +16,7 @@ from typing import Any
 from dfmc.clients.child_process import ChildDeadlineError, run_child
 from dfmc.clients.foreign_text import readable
 from dfmc.clients.protocols import JsonObject, KubeClient
-from dfmc.errors import DfmcError, NotReadyError, UsageError
+from dfmc.errors import DfmcError, NotReadyError, PreflightError, UsageError
 from dfmc.state import NodePull
 
 NAME = "dfmc-verify"
@@ -36,7 +36,7 @@ if [ "$2" = docker ] || [ "$2" = podman ]; then
   pull() { "$engine" pull --quiet "$image"; }
   remove() { "$engine" rmi "$image"; }
 elif [ "$2" != ctr ] && command -v crictl >/dev/null 2>&1; then
-  present() { [ -n "$(crictl images -q "$image" 2>/dev/null)" ]; }
+  present() { crictl inspecti -q "$image" >/dev/null 2>&1; }
   pull() { crictl pull "$image"; }
   remove() { crictl rmi "$image"; }
 elif command -v ctr >/dev/null 2>&1; then
@@ -106,6 +106,8 @@ class KindNodes:
             ended = await run_child(argv, environment=os.environ, deadline=timeout)
         except ChildDeadlineError as error:
             raise NotReadyError(f"the pull on {node} has not ended within {timeout:.0f} s") from error
+        except OSError as error:
+            raise PreflightError("docker cannot be run", why=error.strerror or str(error)) from error
         output = self._otherwise.mask((ended.stdout + ended.stderr).decode("utf-8", errors="replace"))
         return node_pull(ended.returncode, output, node, image, time.monotonic() - started)
 

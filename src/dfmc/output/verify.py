@@ -23,8 +23,8 @@ _SOURCES: dict[Source, Cell] = {
     "peers": ("peers", "green"),
     "disk": ("its own cache", "yellow"),
     "registry": ("the registry, by itself", "bold red"),
-    "other cluster": ("another cluster", "bold red"),
-    "not Dragonfly": ("not Dragonfly", "bold red"),
+    "other-cluster": ("another cluster", "bold red"),
+    "none": ("not Dragonfly", "bold red"),
     "unknown": ("unknown", "bold red"),
 }
 _HEADS = ("CLUSTER", "NODE", "SOURCE", "RECEIVED", "FROM REGISTRY", "ACROSS", "TIME", "RESULT")
