@@ -12,6 +12,7 @@ from dfmc.cli import (
     console,
     down,
     explain,
+    images,
     init,
     match,
     plan,
@@ -91,6 +92,7 @@ app.command("verify", help=verify.HELP, epilog=verify.EXAMPLE)(verify.verify)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
 app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
+app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)
