@@ -1,1 +1,1 @@
-"""The kind bed: real kubelets, containerd and pods in Docker containers, driven through the kind CLI."""
+"""The kind bed: the real kind CLI, real kubelets and real image pulls, on Docker."""
