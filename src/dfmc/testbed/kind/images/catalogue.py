@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dfmc.testbed.binaries.catalogue import BY_NAME, DRAGONFLY_VERSION, KUBERNETES_VERSION
@@ -52,7 +52,7 @@ class Image:
     tags: tuple[str, ...]
     programs: tuple[tuple[str, str], ...] = ()
     files: tuple[Entry, ...] = ()
-    settings: RunSettings = RunSettings()
+    settings: RunSettings = field(default_factory=RunSettings)
     tree: DebianTree | None = None
 
     def entries(self, file_of: ProgramFile) -> list[Entry]:
@@ -117,9 +117,7 @@ NODE_IMAGES: tuple[Image, ...] = (
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ),
     _control_plane("etcd", "registry.k8s.io/etcd:3.6.5-0", BY_NAME["etcd"].version),
-    _control_plane(
-        "coredns", "registry.k8s.io/coredns/coredns:v1.12.1", COREDNS_VERSION, ("/usr/local/bin/coredns",)
-    ),
+    _control_plane("coredns", "registry.k8s.io/coredns/coredns:v1.12.1", COREDNS_VERSION, ("/usr/local/bin/coredns",)),
     Image(
         name="pause",
         tags=(PAUSE_IMAGE, "registry.k8s.io/pause:3.10.1"),
@@ -207,7 +205,8 @@ CHART_IMAGES: tuple[Image, ...] = (
 REGISTRY = Image(
     name="registry",
     tags=("registry:2",),
-    files=_COMMON,
+    # Over Debian's own settings, which ask for a password.
+    files=(*_COMMON, data_file("etc/docker/registry/config.yml", "registry/config.yml")),
     settings=RunSettings(
         entrypoint=("/usr/bin/docker-registry",),
         command=("serve", "/etc/docker/registry/config.yml"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +28,6 @@ class DebianTree:
             ``minbase`` is a whole system.
         hooks: Shell commands on the finished tree, whose directory is ``$1``.
         minutes: What it takes, for progress lines.
-        includes: Other digests that decide what the tree holds.
     """
 
     name: str
@@ -37,20 +35,20 @@ class DebianTree:
     variant: Literal["extract", "minbase"] = "extract"
     hooks: tuple[str, ...] = ()
     minutes: str = "under 1 min"
-    includes: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Return the sha256 of everything that decides the tree but the packages' versions."""
-        parts = [SUITE, sorted(self.packages), self.variant, self.hooks, _TRIM, sorted(self.includes.items())]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(mmdebstrap_command("", self, Path(), root=True)).encode()).hexdigest()
 
 
-def mmdebstrap_command(program: str, tree: DebianTree, target: Path) -> list[str]:
-    """Return the command line that writes a tree as a tar archive."""
-    hooks = [f"--customize-hook={hook}" for hook in (*tree.hooks, _TRIM)]
+def mmdebstrap_command(program: str, tree: DebianTree, target: Path, *, root: bool) -> list[str]:
+    """Return the command line that writes a tree as a tar archive; without root, in a user namespace."""
+    # mmdebstrap customises nothing where it only extracts.
+    when = "extract" if tree.variant == "extract" else "customize"
+    hooks = [f"--{when}-hook={hook}" for hook in (*tree.hooks, _TRIM)]
     return [
         program,
-        "--mode=root",
+        f"--mode={'root' if root else 'unshare'}",
         f"--variant={tree.variant}",
         f"--include={','.join(tree.packages)}",
         *hooks,
@@ -81,7 +79,17 @@ _WITHOUT_PERL = 'rm -rf "$1"/usr/lib/*/perl* "$1"/usr/share/perl* "$1"/usr/bin/p
 
 DATABASE = DebianTree(
     "mariadb",
-    ("mariadb-server-core", "mariadb-client-core", "mariadb-client", "bash", "coreutils", "findutils", "sed", "grep", "dash"),
+    (
+        "mariadb-server-core",
+        "mariadb-client-core",
+        "mariadb-client",
+        "bash",
+        "coreutils",
+        "findutils",
+        "sed",
+        "grep",
+        "dash",
+    ),
     hooks=(_SHELL, _WITHOUT_PERL),  # the client's Perl tools bring it; nothing here runs them
     minutes="about 1 min",
 )

@@ -53,7 +53,7 @@ def start(where: EngineFiles, report: Report) -> bool:
         False where one answered already: it is used, whoever runs it.
 
     Raises:
-        PreflightError: Not root, or an init system is there whose own Docker should be started, or packages are missing.
+        PreflightError: Not root, or an init system should start its own Docker, or packages are missing.
         NotReadyError: It did not answer in time; says its last words.
     """
     if os.environ.get("DOCKER_HOST"):
