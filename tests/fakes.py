@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -104,6 +104,11 @@ class FakeKube:
         return []
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
+        raise AssertionError("nothing to forward to")
+
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")
 
     async def close(self) -> None:

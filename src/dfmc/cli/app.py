@@ -11,6 +11,7 @@ from dfmc.cli import (
     add_cluster,
     console,
     explain,
+    images,
     init,
     match,
     plan,
@@ -83,6 +84,7 @@ app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)

@@ -6,7 +6,7 @@ at most its deadline, raises only DfmcError subclasses, and names neither secret
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +186,15 @@ class KubeClient(Protocol):
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number."""
+        ...
+
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
+        """Listen on a loopback port whose connections lead to the pod that ``choose`` names when they come.
+
+        Yields the local port number; PreflightError when ``local_port`` cannot be had, 0 finds a free one.
+        """
         ...
 
     async def close(self) -> None:

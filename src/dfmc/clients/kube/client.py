@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
-from dfmc.clients.kube.forward import PodPort, listening
+from dfmc.clients.kube.forward import FollowedPod, PodPort, listening
 from dfmc.clients.kube.manifest import object_names
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.transport import Transport
@@ -221,6 +221,28 @@ class DynamicKube:
         await target.check()
         async with listening(target.open, str(target)) as local_port:
             yield local_port
+
+    @contextlib.asynccontextmanager
+    async def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AsyncIterator[int]:
+        """Listen on a loopback port whose connections lead to the pod that is the right one when they come.
+
+        Args:
+            namespace: Of the pods.
+            choose: Returns the pod's name; may wait until there is one.
+            port: The port inside the pod.
+            local_port: Where to listen; 0 for a port that is free.
+
+        Raises:
+            PreflightError: The local port cannot be had.
+            AuthError: As port_forward.
+            UnreachableError: As port_forward.
+        """
+        target = FollowedPod(choose, lambda pod: PodPort(self._transport, self._executor, namespace, pod, port))
+        await target.check()
+        async with listening(target.open, f"{namespace}: port {port}", local_port) as local:
+            yield local
 
     async def close(self) -> None:
         """Close idle connections, and the executor's threads if the executor is this client's own."""
