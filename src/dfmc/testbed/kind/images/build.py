@@ -153,11 +153,11 @@ def _ensure_tree(shop: Workshop, tree: DebianTree) -> LayerFile:
 
 
 def _ensure_node(shop: Workshop) -> None:
+    ensure_programs([NODE_BY_NAME["kind"]], shop.cache, shop.report)
     inputs = node.node_inputs(_program_digest)
     if _inputs_in_engine(shop, node.NODE_IMAGE) == inputs:
         return
     _ensure_programs(shop, [node.BASE, *NODE_IMAGES])
-    ensure_programs([NODE_BY_NAME["kind"]], shop.cache, shop.report)
     for image in (node.BASE, *NODE_IMAGES):
         if image.tree:
             _ensure_tree(shop, image.tree)
