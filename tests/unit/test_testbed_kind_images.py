@@ -217,6 +217,15 @@ def test_the_node_image_holds_what_its_manifests_and_kubeadm_name() -> None:
     assert "@" not in node.storage_manifest()
 
 
+def test_the_volume_provisioner_runs_its_helpers_under_an_account_that_exists() -> None:
+    documents = [*yaml.safe_load_all(node.storage_manifest())]
+    account = next(each for each in documents if each["kind"] == "ServiceAccount")["metadata"]["name"]
+    pod = next(each for each in documents if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+    # Without the variable it falls back to a name of its own manifest, and no volume is ever made.
+    assert {"name": "SERVICE_ACCOUNT_NAME", "value": account} in pod["containers"][0]["env"]
+    assert pod["serviceAccountName"] == account
+
+
 class RecordingRunner:
     """Notes command lines; an engine in which images keep what they were made from."""
 
@@ -234,7 +243,7 @@ class RecordingRunner:
         if line.startswith("docker image inspect"):
             if argv[-1] not in self.images:
                 raise CommandError("No such image")
-            return self.images[argv[-1]] + "\n"
+            return (f"sha256:{self.images[argv[-1]]}" if "{{.Id}}" in line else self.images[argv[-1]]) + "\n"
         if "mmdebstrap" in argv[0]:
             Path(argv[-1]).write_bytes(layer_of(File("etc/debian_version", argv[-3].encode())))
         if feed is not None:
@@ -301,6 +310,16 @@ def test_packages_that_were_unpacked_stay_for_another_engine(workshop: Callable[
     ensure_images(["redis"], again)
     assert recorded(again).count("docker load") == 1
     assert recorded(again).count("/usr/bin/mmdebstrap") == 0
+
+
+def test_an_image_that_was_replaced_is_removed(workshop: Callable[..., Workshop]) -> None:
+    shop = workshop()
+    recorded(shop).images["bitnamilegacy/redis:7.2.5"] = "of-yesterday"
+    ensure_images(["redis"], shop)
+    assert recorded(shop).lines[-1] == "docker image rm sha256:of-yesterday"
+    recorded(shop).lines.clear()
+    ensure_images(["redis"], shop)
+    assert recorded(shop).count("docker image rm") == 0
 
 
 def test_the_node_image_is_made_in_a_container_that_never_stays(workshop: Callable[..., Workshop]) -> None:

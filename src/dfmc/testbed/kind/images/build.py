@@ -117,8 +117,21 @@ def _is_current(shop: Workshop, image: Image) -> bool:
 
 
 def _load(shop: Workshop, image: Image, more: list[Entry]) -> None:
-    with _archive(shop, image, more) as feed:
+    with _replacing(shop, image.tags[0]), _archive(shop, image, more) as feed:
         _step(shop, commands.load(), f"image {image.tags[0]}", feed=feed)
+
+
+@contextmanager
+def _replacing(shop: Workshop, name: str) -> Iterator[None]:
+    """Remove the image that had a name before, when another has it now and nothing else uses it."""
+    try:
+        before = shop.runner.run(commands.inspect_id(name), seconds=60.0).strip()
+    except CommandError:
+        before = ""
+    yield
+    if before and shop.runner.run(commands.inspect_id(name), seconds=60.0).strip() != before:
+        with suppress(CommandError):  # a container may use it still
+            shop.runner.run(commands.remove_image(before), seconds=120.0)
 
 
 @contextmanager
@@ -176,7 +189,8 @@ def _ensure_node(shop: Workshop) -> None:
         _step(shop, commands.in_container("sh", "-c", node.CRI_BASE), "node image")
         _step(shop, commands.stop_containerd(), "node image")
         _step(shop, commands.clean_container(), "node image")
-        _step(shop, commands.commit(node.NODE_IMAGE, node.ENTRYPOINT, inputs), "node image")
+        with _replacing(shop, node.NODE_IMAGE):
+            _step(shop, commands.commit(node.NODE_IMAGE, node.ENTRYPOINT, inputs), "node image")
     finally:
         shop.runner.run(commands.remove_container(), seconds=120.0)
         with suppress(CommandError):

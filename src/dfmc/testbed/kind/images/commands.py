@@ -18,13 +18,18 @@ def inspect_inputs(image: str) -> CommandLine:
     return ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{INPUTS_LABEL}"}}}}', image]
 
 
+def inspect_id(image: str) -> CommandLine:
+    """Ask for an image's id; fails where it is not there."""
+    return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+
+
 def load() -> CommandLine:
     """Take in an image archive from standard input."""
     return ["docker", "load", "--quiet"]
 
 
 def remove_image(image: str) -> CommandLine:
-    """Take a name off an image."""
+    """Take a name off an image, or remove the image of an id; fails while a container uses it."""
     return ["docker", "image", "rm", image]
 
 
