@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from dfmc.clients.protocols import AccessNeed, JsonObject
-from dfmc.errors import DfmcError
-from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.errors import DfmcError, UnreachableError
+from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -22,6 +22,9 @@ class FakeKube:
         self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
+        self.pages: dict[tuple[str, str, int, str], str] = {}
+        self.on_page: Callable[[str, str, int, str], str] | None = None
+        self.on_run: Callable[[JsonObject], PodRun] | None = None
         self._version = 0
 
     def _enter(self, verb: str, kind: str, name: str) -> None:
@@ -102,6 +105,22 @@ class FakeKube:
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return []
+
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """The page in ``pages``, or what ``on_page`` says."""
+        self._enter("get", "Page", f"{pod}:{port}/{path}")
+        if self.on_page is not None:
+            return self.on_page(namespace, pod, port, path)
+        if (namespace, pod, port, path) not in self.pages:
+            raise UnreachableError(f"pod {pod} does not answer at port {port}")
+        return self.pages[namespace, pod, port, path]
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """What ``on_run`` says of the manifest; nothing is stored, as the real one leaves nothing."""
+        self._enter("run", "Pod", pod["metadata"].get("name", ""))
+        if self.on_run is None:
+            raise AssertionError("no pod is expected here")
+        return self.on_run(copy.deepcopy(pod))
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")

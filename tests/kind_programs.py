@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ ENGINE = {"ServerVersion": "28.2.2", "OSType": "linux", "Architecture": "x86_64"
 
 # Isolated and without site-packages, so that a call costs little: the world is JSON, and kubeconfigs are JSON too.
 _PROGRAM = """#!{python} -IS
-import fcntl, json, os, re, sys, time
+import fcntl, io, json, os, re, sys, tarfile, time
 WORLD, JOURNAL = {world!r}, {journal!r}
 tool, argv = os.path.basename(sys.argv[0]), sys.argv[1:]
 line = " ".join([tool, *argv])
@@ -37,6 +38,10 @@ def end(code=0, out="", err=""):
     sys.stderr.write(err)
     sys.stdout.flush()
     sys.exit(code)
+
+def archived(path):
+    with tarfile.open(path) as tar:
+        return json.load(tar.extractfile("manifest.json"))
 
 def kubeconfig(name):
     port = 6443 + sorted(world["clusters"]).index(name)
@@ -79,9 +84,10 @@ if tool == "kind":
         case ["load", "image-archive"]:
             for node in option("--nodes").split(","):
                 assert node in world["clusters"][name], node
-                for ref, identity in json.load(open(argv[2])).items():
+                for entry in archived(argv[2]):
                     held = world["node_images"].setdefault(node, [])
-                    held.append(dict(id=identity, repoTags=[ref], repoDigests=[]))
+                    identity = "sha256:" + os.path.basename(entry["Config"])
+                    held.append(dict(id=identity, repoTags=entry["RepoTags"], repoDigests=[]))
         case _:
             end(2, err="fake kind: unknown " + line)
 else:
@@ -113,8 +119,13 @@ else:
             world["images"][argv[-1]] = world["registry"][argv[-1]]
         case ["save", _]:
             start = argv.index("--output") + 2
-            content = {{ref: world["images"][ref] for ref in argv[start:]}}
-            open(option("--output"), "w").write(json.dumps(content))
+            ids = {{ref: world["configurations"].get(ref, world["images"][ref]) for ref in argv[start:]}}
+            rows = [dict(Config="blobs/sha256/" + i.split(":")[1], RepoTags=[ref]) for ref, i in ids.items()]
+            content = json.dumps(rows).encode()
+            with tarfile.open(option("--output"), "w") as tar:
+                member = tarfile.TarInfo("manifest.json")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
         case ["exec", node]:
             rest = argv[2:]
             if node not in everyone:
@@ -153,9 +164,16 @@ class KindPrograms:
             path.chmod(stat.S_IRWXU)
         empty: dict[str, Any] = {
             **{"engine": ENGINE, "clusters": {}, "networks": ["bridge"], "strangers": 0, "names": [], "unready": []},
-            **{"images": {}, "registry": {}, "node_images": {}, "fail": [], "hang": []},
+            **{"images": {}, "configurations": {}, "registry": {}, "node_images": {}, "fail": [], "hang": []},
         }
         self._world.write_text(json.dumps(empty))
+
+    def saved(self, archive: Path) -> list[str]:
+        """Return the names of the images in an archive that the fake wrote, sorted."""
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile("manifest.json")
+            assert file is not None
+            return sorted(entry["RepoTags"][0] for entry in json.load(file))
 
     @property
     def world(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from dfmc.errors import DfmcError
@@ -144,6 +144,87 @@ class PodState:
     terminating: bool = False
     revision: str = ""
     uid: str = ""
+
+
+@dataclass(frozen=True)
+class PodRun:
+    """A short-lived pod that has ended.
+
+    Attributes:
+        exit_code: Of its only container.
+        output: What it wrote to both streams, its last part where it is long; may hold anything.
+        node: Where it ran.
+        reason: The kubelet's word for the end: ``Completed``, ``Error``, ``OOMKilled``, ...
+    """
+
+    exit_code: int
+    output: str = field(repr=False)
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class NodePull:
+    """How a node's container runtime pulled an image.
+
+    Attributes:
+        seconds: Measured on the node where it can.
+        was_present: The node had the image, so that nothing was pulled.
+        is_kept: The image could not be removed again.
+    """
+
+    seconds: float
+    was_present: bool = False
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
+class PeerCounters:
+    """What a client or seed client has counted since it started; bytes unless said otherwise.
+
+    Attributes:
+        from_source: Fetched from the registry (``BACK_TO_SOURCE``).
+        from_peers: Fetched from other peers, seeds among them (``REMOTE_PEER``).
+        from_disk: Served from what it had already (``LOCAL_PEER``).
+        uploaded: Sent to other peers.
+        requests: That its proxy was asked, in number.
+        requests_p2p: Those of them that a rule sent through Dragonfly, in number.
+    """
+
+    from_source: int = 0
+    from_peers: int = 0
+    from_disk: int = 0
+    uploaded: int = 0
+    requests: int = 0
+    requests_p2p: int = 0
+
+    @property
+    def received(self) -> int:
+        """Bytes that it gave to whoever asked it, wherever they came from."""
+        return self.from_source + self.from_peers + self.from_disk
+
+    def since(self, before: PeerCounters) -> PeerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return PeerCounters(
+            *(getattr(self, one.name) - getattr(before, one.name) for one in fields(self))  # in their order
+        )
+
+
+@dataclass(frozen=True)
+class SchedulerCounters:
+    """How often peers have registered with a scheduler since it started: one for each content and peer.
+
+    Attributes:
+        clients: Peers of host type ``normal``.
+        seeds: Peers of host type ``super``.
+    """
+
+    clients: int = 0
+    seeds: int = 0
+
+    def since(self, before: SchedulerCounters) -> SchedulerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return SchedulerCounters(self.clients - before.clients, self.seeds - before.seeds)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from bed_tools import free_port
 from command_line import Dfmc
 from kind_programs import ENGINE, KindPrograms
 
@@ -57,9 +57,17 @@ def bed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def up(dfmc: Dfmc) -> Dfmc:
+def port() -> Iterator[str]:
+    """A console port that stays free: bound, so that nobody else is given it, and not listened at."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield str(holder.getsockname()[1])
+
+
+@pytest.fixture
+def up(dfmc: Dfmc, port: str) -> Dfmc:
     """``up`` with a console port that is free on this machine."""
-    port = str(free_port())
     return lambda *arguments: dfmc("testbed", "up", "--provider", "kind", "--console-port", port, *arguments)
 
 
@@ -331,9 +339,8 @@ def test_the_stand_in_chart_is_put_beside_the_copy(up: Dfmc, programs: KindProgr
     assert Path(chart["path"]).read_bytes()[:2] == b"\x1f\x8b"
 
 
-def test_ctrl_c_ends_kind_and_the_next_run_goes_on(up: Dfmc, programs: KindPrograms, bed: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_kind_and_the_next_run_goes_on(up: Dfmc, programs: KindPrograms, bed: Path, port: str) -> None:
     programs.change(hang=["kind create"])
-    port = str(free_port())
     command = [sys.executable, "-m", "dfmc", "testbed", "up", "--provider", "kind", "--console-port", port]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ), text=True) as process:
         deadline = time.monotonic() + 60

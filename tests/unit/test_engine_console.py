@@ -59,6 +59,12 @@ class Factory:
     def chart_source(self) -> Any:
         raise AssertionError("no chart")
 
+    def blobs(self) -> Any:
+        raise AssertionError("nothing is pulled")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("nothing is pulled")
+
 
 @pytest.fixture
 def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:

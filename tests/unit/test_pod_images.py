@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from dfmc.testbed.kind.image_loading import lacking
+from dfmc.testbed.kind.image_loading import archive_ids, lacking
 from dfmc.values.pod_images import full_name, pod_images
 from shared_material import shared_material
 
@@ -105,3 +108,21 @@ def test_an_image_named_by_digest_is_there_when_the_digest_is() -> None:
     held = {"id": "sha256:1", "repoTags": [], "repoDigests": ["docker.io/library/busybox@sha256:9"]}
     assert lacking({"busybox:1@sha256:9": "sha256:1"}, listing(held)) == ()
     assert lacking({"busybox@sha256:8": "sha256:1"}, listing(held)) == ("busybox@sha256:8",)
+
+
+def test_the_ids_in_an_archive_are_read_in_both_of_docker_s_forms(tmp_path: Path) -> None:
+    entries = [
+        {"Config": "blobs/sha256/aa", "RepoTags": ["busybox:latest", "a/b:1"]},
+        {"Config": "bb.json", "RepoTags": ["c/d:2"]},
+        {"Config": "blobs/sha256/cc", "RepoTags": None},
+    ]
+    content = json.dumps(entries).encode()
+    with tarfile.open(tmp_path / "images.tar", "w") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    assert archive_ids(tmp_path / "images.tar") == {
+        "docker.io/library/busybox:latest": "sha256:aa",
+        "docker.io/a/b:1": "sha256:aa",
+        "docker.io/c/d:2": "sha256:bb",
+    }

@@ -22,6 +22,7 @@ from dfmc.cli import (
     up,
     validate,
     values,
+    verify,
     version,
 )
 from dfmc.cli.options import example
@@ -83,6 +84,7 @@ app.command("render", help=render.HELP, epilog=render.EXAMPLE)(render.render)
 app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
+app.command("verify", help=verify.HELP, epilog=verify.EXAMPLE)(verify.verify)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
 app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)

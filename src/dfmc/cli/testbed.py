@@ -105,8 +105,8 @@ def up(
         Clients,
         typer.Option(
             envvar="DFMC_TESTBED_CLIENTS",
-            help="kwok: whether Dragonfly's clients run; auto: as the bed was made, a new one where their program is "
-            "there.",
+            help="kwok: whether Dragonfly's clients run; auto: as the bed was made, a new one where their program "
+            "is there.",
         ),
     ] = Clients.AUTO,
     directory: DirectoryOption = None,
@@ -121,9 +121,9 @@ def up(
         chart=_chart_choice(chart),
         directory=directory or chosen.default_directory(),
         helm=3 if helm is HelmMajor.THREE else 4,
+        clients=clients.value,
         node_image=node_image,
         console_port=console_port,
-        clients=clients.value,
     )
     with _interruptible(f"dfmc testbed up{_flags(provider, directory)} again, or down"):
         contexts = chosen.up(request, _reporter(invocation))

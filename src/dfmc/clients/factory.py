@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.protocols import BlobClient, ChartSource, HelmClient, KubeClient, ManagerClient, NodeAccess
 from dfmc.redaction import Redactor
 from dfmc.topology.model import ClusterSpec
 
@@ -60,6 +60,18 @@ class RealClients:
         from dfmc.clients.chart import ChartRepository
 
         return ChartRepository(pull_oci=self._offline_helm().pull)
+
+    def blobs(self) -> BlobClient:
+        """Return what asks clients' proxies."""
+        from dfmc.clients.blobs import ProxyBlobs
+
+        return ProxyBlobs(self._redactor.mask)
+
+    def nodes(self, kube: KubeClient) -> NodeAccess:
+        """Return the way to the nodes of a Kubernetes cluster."""
+        from dfmc.clients.nodes import node_access
+
+        return node_access(kube, self._redactor.mask)
 
     def offline_helm(self) -> HelmClient:
         """Return a helm that contacts no cluster, for ``render --manifests``."""

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
+    NodePull,
+    PodRun,
     PodState,
     ReleaseState,
     SchedulerRecord,
@@ -184,6 +186,38 @@ class KubeClient(Protocol):
         """Return the pods of the release's workloads, with the reasons of what is not ready."""
         ...
 
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
+
+        Args:
+            namespace: The pod's.
+            pod: Its name.
+            port: Where it listens.
+            path: Path and query below its root, such as ``metrics``.
+
+        Raises:
+            UnreachableError: The pod (or the API server) does not answer, or answers 5xx or too much.
+            AuthError: No permission for ``get pods/proxy``.
+            DfmcError: The pod answers with another status; says which.
+        """
+        ...
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """Create a pod, wait until it has ended, read its output, delete it whatever happens.
+
+        Args:
+            pod: The manifest, with one container. ``metadata.name`` is the beginning of a name of its own; the labels
+                that mark dfmc's probes, ``restartPolicy: Never`` and a deadline are added.
+            timeout: Seconds from creation to end.
+
+        Raises:
+            NotReadyError: It cannot be scheduled or started (at once, with its own reason), was removed or refused by
+                its node, or has not ended in time.
+            AuthError: No permission, or an admission policy refuses it.
+            UnreachableError: The API server does not answer.
+        """
+        ...
+
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number."""
         ...
@@ -259,4 +293,42 @@ class ManagerClient(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class BlobClient(Protocol):
+    """Asks a client's proxy for content, as a container runtime does."""
+
+    async def get(self, port: int, url: str, *, timeout: float) -> int:
+        """Return how many bytes the proxy at this loopback port gives for a URL of a registry or web server.
+
+        Raises:
+            UnreachableError: The proxy does not answer, or not to the end.
+            DfmcError: It answers with an error; says whose.
+        """
+        ...
+
+    async def is_answering(self, port: int) -> bool:
+        """True when something speaks HTTP behind this loopback port."""
+        ...
+
+
+class NodeAccess(Protocol):
+    """The container runtimes of one Kubernetes cluster's nodes."""
+
+    async def pull(self, *, namespace: str, client: str, node: str, image: str, tool: str, timeout: float) -> NodePull:
+        """Pull an image on a node, as its kubelet would, and remove it again.
+
+        Args:
+            namespace: Where a short-lived pod may be made.
+            client: The Dragonfly client's pod on that node: its own images are there already.
+            node: Its name.
+            image: The reference.
+            tool: ``ctr`` where the runtime has no CRI, ``docker``, ``podman``; empty takes crictl, else ctr.
+            timeout: Seconds.
+
+        Raises:
+            DfmcError: The pull failed, in the runtime's words.
+            NotReadyError, AuthError: No pod could be run on the node.
+        """
         ...

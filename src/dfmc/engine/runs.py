@@ -17,7 +17,7 @@ from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
 from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
 from dfmc.engine.session import Session
-from dfmc.errors import ConflictError, DfmcError, UnreachableError, UsageError
+from dfmc.errors import ConflictError, DfmcError, UnreachableError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
 from dfmc.planning.plan import ChartIdentity, make_plan
 from dfmc.planning.proof import ProofFinding, active_rows, prove, workload_findings
@@ -39,7 +39,7 @@ async def plan(session: Session) -> Plan:
     Raises:
         DfmcError: The central cluster cannot be planned for.
     """
-    _check_selection(session)
+    session.selected()
     await _prepare(session)
     observed, chart = await _observe_with_chart(session)
     return _make_plan(session, observed, chart)
@@ -59,7 +59,7 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
         DfmcError: The central cluster cannot be planned for, the lock is held, the machine is not fit.
     """
     started = time.monotonic()
-    _check_selection(session)
+    session.selected()
     await _prepare(session)
     central = session.topology.central
     observed, chart = await _observe_with_chart(session)
@@ -80,7 +80,7 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
             if not made.exceeds(agreed):
                 actions = Actions(session, observed, chart, lock)
                 outcomes = await execute(made, actions.table(), session.observer, session.slots)
-                failed = [cluster for cluster in _selected(session) if _can_be_looked_at(outcomes, cluster.name)]
+                failed = [cluster for cluster in session.selected() if _can_be_looked_at(outcomes, cluster.name)]
                 await asyncio.gather(*(actions.look_again(cluster) for cluster in failed))
                 return _report(session, made, actions, outcomes, time.monotonic() - started)
         session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))
@@ -98,7 +98,7 @@ def _sayer(session: Session) -> Callable[[str], None]:
 
 async def status(session: Session) -> StatusReport:
     """Return how every cluster stands against the file; writes nothing and waits for nothing."""
-    _check_selection(session)
+    session.selected()
     await _prepare(session)
     observed = await observe(session, deep=True, only=session.options.only)
     chart = await _chart(session)
@@ -115,7 +115,7 @@ async def status(session: Session) -> StatusReport:
     except DfmcError as central_error:
         failures[session.topology.manager.cluster] = central_error
     reports = []
-    for cluster in _selected(session):
+    for cluster in session.selected():
         seen = observed.clusters[cluster.name]
         error = failures.get(cluster.name) or seen.error
         findings: tuple[ProofFinding, ...] = ()
@@ -138,22 +138,6 @@ def _foreign(session: Session, observed: Observed) -> tuple[str, ...]:
     expected = [expected_record(session.topology, cluster, observed) for cluster in session.topology.clusters]
     ours = {record.id for record in expected if record}
     return tuple(f"{record.name} (id {record.id})" for record in observed.manager.records if record.id not in ours)
-
-
-def _check_selection(session: Session) -> None:
-    names = [cluster.name for cluster in session.topology.clusters]
-    unknown = [name for name in session.options.only if name not in names]
-    if unknown:
-        raise UsageError(
-            f"no cluster is called {', '.join(unknown)}",
-            where=session.loaded.file,
-            next_step=f"the clusters there are: {', '.join(names)}",
-        )
-
-
-def _selected(session: Session) -> list[ClusterSpec]:
-    only = session.options.only
-    return [cluster for cluster in session.topology.clusters if not only or cluster.name in only]
 
 
 async def _prepare(session: Session) -> None:
@@ -206,7 +190,7 @@ def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:
 
 def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, seconds: float) -> UpReport:
     reports = []
-    for cluster in _selected(session):
+    for cluster in session.selected():
         ended = outcomes.of(cluster.name)
         error = made.failures.get(cluster.name) or outcomes.error_of(cluster.name)
         blocked = outcomes.blocked(cluster.name)

@@ -43,6 +43,6 @@ def _parts(status: Mapping[str, Any]) -> Iterator[Text]:
     if supervisor := status.get("supervisor"):
         pid = f"process {supervisor['pid']}" if supervisor["pid"] else "not running"
         yield line(("supervisor  ", "dim"), pid, "" if supervisor["ready"] else ", not ready")
-    for key in ("repository", "network", "clients"):
+    for key in ("repository", "clients", "network"):
         if key in status:
             yield line((f"{key:<12}", "dim"), status[key])

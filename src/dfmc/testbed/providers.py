@@ -26,6 +26,7 @@ class UpRequest:
         chart: None for the provider's own choice.
         directory: Where the bed keeps everything.
         helm: kwok: which major version ``env`` names.
+        clients: kwok: whether Dragonfly's clients run; auto: as the bed was made.
         node_image: kind: the image of its nodes; empty leaves the choice to kind.
         console_port: kind: loopback port of the manager's console; 0 for none.
         clients: kwok: whether Dragonfly's clients run; see `BedRequest`.
@@ -35,6 +36,7 @@ class UpRequest:
     chart: ChartChoice | None
     directory: Path
     helm: Literal[3, 4] = 3
+    clients: Literal["auto", "real", "simulated"] = "auto"
     node_image: str = ""
     console_port: int = CONSOLE_PORT
     clients: Literal["auto", "real", "simulated"] = "auto"

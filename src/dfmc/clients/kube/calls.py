@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfmc.clients.kube.refusals import Call, Place, refusal
-from dfmc.clients.kube.resources import KNOWN, Resource, group_version_path, label_selector, served_resources
+from dfmc.clients.kube.resources import KNOWN, POD, Resource, group_version_path, label_selector, served_resources
 from dfmc.clients.kube.transport import Transport
 from dfmc.errors import DfmcError, PreflightError
 
@@ -16,6 +16,7 @@ JsonObject = dict[str, Any]
 FIELD_MANAGER = "dfmc"
 PAGE = 500
 _PAGES_AT_MOST = 400
+_LOG_LINES = 2000
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"  # a JSON body is YAML, too
 
@@ -120,6 +121,21 @@ class Calls:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
         call = Call("DELETE", path, "delete", resource, name, scope, body=options)
         return self._transport.send(call, expected={404, 409} if uid else {404}).status not in (404, 409)
+
+    def pod_log(self, name: str, namespace: str, limit: int) -> str:
+        """Return the end of what a pod's only container wrote, ``limit`` characters at most."""
+        call = Call(
+            "GET",
+            POD.path(name, namespace) + "/log",
+            "get",
+            POD,
+            name,
+            namespace,
+            "log",
+            query={"tailLines": str(_LOG_LINES)},
+            accept="*/*",
+        )
+        return self._transport.send(call).body.decode("utf-8", errors="replace")[-limit:]
 
     def _write(
         self,

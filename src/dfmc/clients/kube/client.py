@@ -14,12 +14,14 @@ from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
 from dfmc.clients.kube.forward import FollowedPod, PodPort, listening
 from dfmc.clients.kube.manifest import object_names
+from dfmc.clients.kube.pod_proxy import pod_get
 from dfmc.clients.kube.refusals import ForbiddenError, Place
+from dfmc.clients.kube.short_pod import ShortPods
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
 from dfmc.clients.protocols import AccessNeed
 from dfmc.errors import RecoveryError
-from dfmc.state import KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -53,6 +55,7 @@ class DynamicKube:
         self._calls = Calls(self._transport)
         self._executor = executor or ThreadPoolExecutor(max_workers=8, thread_name_prefix="kube")
         self._owns_executor = executor is None
+        self._short_pods = ShortPods(self._calls, self._run)
 
     async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
         """Return what stands behind the context; also the proof that it answers.
@@ -205,6 +208,27 @@ class DynamicKube:
             if pods.needs_events(state)
         }
         return pods.explained(states, await self._run(self._warnings, namespace, silent)) if silent else states
+
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
+
+        Raises:
+            UnreachableError: The pod (or the API server) does not answer, or answers 5xx or too much.
+            AuthError: No permission for ``get pods/proxy``.
+            DfmcError: The pod answers with another status; says which.
+        """
+        return await self._run(pod_get, self._transport, namespace, pod, port, path)
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """Create a pod, wait until it has ended, read its output, delete it whatever happens.
+
+        Raises:
+            NotReadyError: It cannot be scheduled or started (at once, with its own reason), was removed or refused by
+                its node, or has not ended in time.
+            AuthError: No permission, or an admission policy refuses it.
+            UnreachableError: The API server does not answer.
+        """
+        return await self._short_pods.run(pod, timeout)
 
     @contextlib.asynccontextmanager
     async def port_forward(self, namespace: str, pod: str, port: int) -> AsyncIterator[int]:

@@ -64,6 +64,7 @@ class Call:
         body: Sent as JSON; None sends none.
         content_type: Of the body.
         accept: The representation asked for.
+        limit: Bytes that the answer may have; 0 takes the transport's own limit.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Call:
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     content_type: str = "application/json"
     accept: str = "application/json"
+    limit: int = 0
 
     def __str__(self) -> str:
         if self.resource is None:

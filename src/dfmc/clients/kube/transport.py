@@ -131,13 +131,13 @@ class Transport:
 
     def _read(self, response: urllib3.HTTPResponse, call: Call, deadline: float) -> bytes:
         pieces: list[bytes] = []
-        size = 0
+        size, limit = 0, call.limit or BODY_LIMIT
         try:
             for piece in response.stream(1 << 16, decode_content=True):
                 pieces.append(piece)
                 size += len(piece)
-                if size > BODY_LIMIT:
-                    raise self._unreachable(call, f"the answer is larger than {BODY_LIMIT >> 20} MiB")
+                if size > limit:
+                    raise self._unreachable(call, f"the answer is larger than {limit >> 20} MiB")
                 if time.monotonic() > deadline:
                     raise self._unreachable(call, "the answer did not end within the deadline")
         except DfmcError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tarfile
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from dfmc.testbed.kind.programs import Engine, ProgramError, Programs
 from dfmc.values.pod_images import full_name
 
 Report = Callable[[str], None]
+Place = tuple[str, str]
+"""A kind cluster and one of its nodes."""
 
 _PULL_SECONDS = 1800.0
 _SAVE_SECONDS = 1800.0
@@ -95,20 +98,44 @@ def is_by_digest(image: str) -> bool:
     return "@" in image
 
 
+def archive_ids(archive: Path) -> dict[str, str]:
+    """Return the configuration's id of each image in an archive of ``docker save``, by its full name.
+
+    That is what a node's runtime calls the image's id, however the engine that saved it keeps images.
+    """
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile("manifest.json")
+        entries: list[dict[str, Any]] = json.load(file) if file is not None else []
+    # Either ``blobs/sha256/HEX`` or, of engines before 25, ``HEX.json``.
+    return {
+        full_name(tag): f"sha256:{entry['Config'].rpartition('/')[2].removesuffix('.json')}"
+        for entry in entries
+        for tag in entry.get("RepoTags") or ()
+    }
+
+
 async def _load(
     images: Collection[str], clusters: Sequence[str], programs: Programs, report: Report
 ) -> tuple[LoadedNode, ...]:
     engine = await programs.engine()
     nodes = await _nodes(clusters, programs)
     known = await _present(images, programs, report)
-    listings = await asyncio.gather(*(programs.run(commands.node_images(node)) for _, node in nodes))
-    absent = {place: lacking(known, listing) for place, listing in zip(nodes, listings, strict=True)}
+    texts = await asyncio.gather(*(programs.run(commands.node_images(node)) for _, node in nodes))
+    listings = dict(zip(nodes, texts, strict=True))
+    absent = _absent(known, listings)
     wanted = {name for names in absent.values() for name in names}
     for name in sorted(filter(is_by_digest, wanted)):
         report(f"{name} has a digest, which no archive carries: the nodes will pull it")
     wanted = {name for name in wanted if not is_by_digest(name)}
     if wanted:
-        await _save_and_load(wanted, absent, engine, programs, report)
+        with tempfile.TemporaryDirectory(prefix="dfmc-images-") as directory:
+            archive = Path(directory) / "images.tar"
+            report(f"saving {_counted(len(wanted), 'image')}")
+            await _save(wanted, archive, engine, programs)
+            if engine.keeps_platforms:  # its ids are of manifests, and the nodes may have it all
+                ids = await asyncio.to_thread(archive_ids, archive)
+                absent = _absent({name: ids.get(full_name(name), known[name]) for name in known}, listings)
+            await _load_archive(archive, wanted, absent, programs, report)
     return tuple(
         LoadedNode(
             cluster,
@@ -120,7 +147,11 @@ async def _load(
     )
 
 
-async def _nodes(clusters: Sequence[str], programs: Programs) -> list[tuple[str, str]]:
+def _absent(known: Mapping[str, str], listings: Mapping[Place, str]) -> dict[Place, tuple[str, ...]]:
+    return {place: lacking(known, listing) for place, listing in listings.items()}
+
+
+async def _nodes(clusters: Sequence[str], programs: Programs) -> list[Place]:
     containers = await find_containers(programs)
     found = []
     for cluster in clusters:
@@ -169,30 +200,22 @@ async def _present(images: Collection[str], programs: Programs, report: Report) 
     return dict(zip(sorted(images), ids, strict=True))
 
 
-async def _save_and_load(
-    wanted: Set[str],
-    absent: Mapping[tuple[str, str], tuple[str, ...]],
-    engine: Engine,
-    programs: Programs,
-    report: Report,
+async def _load_archive(
+    archive: Path, wanted: Set[str], absent: Mapping[Place, tuple[str, ...]], programs: Programs, report: Report
 ) -> None:
     targets: dict[str, list[str]] = {}
     for (cluster, node), names in absent.items():
         if wanted & frozenset(names):
             targets.setdefault(cluster, []).append(node)
-    count = sum(map(len, targets.values()))
-    with tempfile.TemporaryDirectory(prefix="dfmc-images-") as directory:
-        archive = Path(directory) / "images.tar"
-        report(f"saving {_counted(len(wanted), 'image')}")
-        await _save(wanted, archive, engine, programs)
-        report(f"loading {_counted(len(wanted), 'image')} into {_counted(count, 'node')}")
-        # kind itself loads into all nodes of a cluster at once.
-        async with asyncio.TaskGroup() as group:
-            for cluster, nodes in targets.items():
-                line = commands.load_archive(archive, cluster, nodes)
-                what = f"kind cannot load images into {cluster}"
-                left = "nodes may have some of the images; run it again"
-                group.create_task(programs.run(line, deadline=_LOAD_SECONDS, what=what, left=left))
+    if targets:
+        report(f"loading into {_counted(sum(map(len, targets.values())), 'node')}")
+    # kind itself loads into all nodes of a cluster at once.
+    async with asyncio.TaskGroup() as group:
+        for cluster, nodes in targets.items():
+            line = commands.load_archive(archive, cluster, nodes)
+            what = f"kind cannot load images into {cluster}"
+            left = "nodes may have some of the images; run it again"
+            group.create_task(programs.run(line, deadline=_LOAD_SECONDS, what=what, left=left))
 
 
 async def _save_present(images: Collection[str], archive: Path, programs: Programs, report: Report) -> None:
