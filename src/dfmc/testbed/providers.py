@@ -29,14 +29,12 @@ class UpRequest:
         clients: kwok: whether Dragonfly's clients run; auto: as the bed was made.
         node_image: kind: the image of its nodes; empty leaves the choice to kind.
         console_port: kind: loopback port of the manager's console; 0 for none.
-        clients: kwok: whether Dragonfly's clients run; see `BedRequest`.
     """
 
     topology: Path | None
     chart: ChartChoice | None
     directory: Path
     helm: Literal[3, 4] = 3
-    clients: Literal["auto", "real", "simulated"] = "auto"
     node_image: str = ""
     console_port: int = CONSOLE_PORT
     clients: Literal["auto", "real", "simulated"] = "auto"
