@@ -164,6 +164,25 @@ class PodRun:
 
 
 @dataclass(frozen=True)
+class PushedImage:
+    """A fresh image in a registry.
+
+    Attributes:
+        repository: Without the registry.
+        tag: Of its own.
+        layer: Digest of its only layer, which is nearly all of it.
+        manifests: Digests of everything that has to be deleted as a manifest, the index first.
+        blobs: Digests of its layer and configurations.
+    """
+
+    repository: str
+    tag: str
+    layer: str
+    manifests: tuple[str, ...]
+    blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NodePull:
     """How a node's container runtime pulled an image.
 

@@ -28,11 +28,7 @@ HELP = (
     "proves nothing; the counters of every client, seed and scheduler before and after it do. Ends with 1 and the "
     "cause when they say something else. Leaves nothing behind but what the clients cache."
 )
-EXAMPLE = example(
-    "dfmc verify topology.yaml --image registry.example.com/big:1.0",
-    "dfmc verify topology.yaml --method blob --url http://registry.example.com/v2/big/blobs/sha256:…",
-    "dfmc verify topology.yaml --junit verify.xml",
-)
+EXAMPLE = example("dfmc verify topology.yaml --image registry.example.com/big:1.0 --junit verify.xml")
 
 
 class VerifyMethod(StrEnum):
@@ -75,6 +71,24 @@ def verify(
             show_default=False,
         ),
     ] = "",
+    push: Annotated[
+        str,
+        typer.Option(
+            metavar="REPOSITORY",
+            envvar="DFMC_VERIFY_PUSH",
+            help="Push a fresh image there, pull that and delete it again; HOST:PORT/NAME as the nodes name it.",
+            show_default=False,
+        ),
+    ] = "",
+    push_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="DFMC_VERIFY_PUSH_URL",
+            help="That registry's address from here.  [default: http://HOST:PORT]",
+            show_default=False,
+        ),
+    ] = "",
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long one pull may take: 90s, 15m.")] = "5m",
     output: Annotated[VerifyOutput, typer.Option("-o", "--output", help="Form of the answer.")] = VerifyOutput.TABLE,
     junit: Annotated[
@@ -87,14 +101,14 @@ def verify(
     from dfmc.cli.running import run_engine
     from dfmc.cli.writing import write_new
     from dfmc.engine.session import RunOptions
-    from dfmc.engine.verify import VerifyOptions
     from dfmc.engine.verify import verify as prove
+    from dfmc.engine.verify_content import VerifyOptions
     from dfmc.output.verify import junit as junit_text
     from dfmc.output.verify import verify_document, verify_lines
 
     invocation = invocation_of(context)
     terminal = invocation.terminal
-    wanted = VerifyOptions(method.value, image, url, seconds(timeout, "--timeout"))
+    wanted = VerifyOptions(method.value, image, url, push, push_url, seconds(timeout, "--timeout"))
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
     options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
     report = run_engine(invocation, loaded, options, lambda session, run: prove(session, wanted))

@@ -64,7 +64,8 @@ class ProxyBlobs:
             ) from None
         except httpx2.HTTPError as error:
             why = readable(str(error).encode(), self._mask, 200) or type(error).__name__
-            raise UnreachableError("the client's proxy does not answer", why=why) from error
+            what = "did not give the whole blob" if received else "does not answer"
+            raise UnreachableError(f"the client's proxy {what}", why=why) from error
         if promised.isdigit() and received < int(promised):
             raise UnreachableError(
                 "the client's proxy did not give the whole blob", why=f"{received} of {promised} bytes"

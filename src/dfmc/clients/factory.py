@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfmc.clients.protocols import BlobClient, ChartSource, HelmClient, KubeClient, ManagerClient, NodeAccess
+from dfmc.clients.protocols import (
+    BlobClient,
+    ChartSource,
+    HelmClient,
+    ImageRegistry,
+    KubeClient,
+    ManagerClient,
+    NodeAccess,
+)
 from dfmc.redaction import Redactor
 from dfmc.topology.model import ClusterSpec
 
@@ -72,6 +80,12 @@ class RealClients:
         from dfmc.clients.nodes import node_access
 
         return node_access(kube, self._redactor.mask)
+
+    def registry(self, url: str) -> ImageRegistry:
+        """Return what pushes to a registry."""
+        from dfmc.clients.registry import OciRegistry
+
+        return OciRegistry(url, self._redactor.mask)
 
     def offline_helm(self) -> HelmClient:
         """Return a helm that contacts no cluster, for ``render --manifests``."""

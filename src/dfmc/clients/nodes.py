@@ -36,7 +36,7 @@ if [ "$2" = docker ] || [ "$2" = podman ]; then
   pull() { "$engine" pull --quiet "$image"; }
   remove() { "$engine" rmi "$image"; }
 elif [ "$2" != ctr ] && command -v crictl >/dev/null 2>&1; then
-  present() { [ -n "$(crictl images -q "$image" 2>/dev/null)" ]; }
+  present() { crictl inspecti -q "$image" >/dev/null 2>&1; }
   pull() { crictl pull "$image"; }
   remove() { crictl rmi "$image"; }
 elif command -v ctr >/dev/null 2>&1; then

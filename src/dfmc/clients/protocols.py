@@ -18,6 +18,7 @@ from dfmc.state import (
     NodePull,
     PodRun,
     PodState,
+    PushedImage,
     ReleaseState,
     SchedulerRecord,
     ScopesRecord,
@@ -310,6 +311,27 @@ class BlobClient(Protocol):
 
     async def is_answering(self, port: int) -> bool:
         """True when something speaks HTTP behind this loopback port."""
+        ...
+
+
+class ImageRegistry(Protocol):
+    """A registry that images may be pushed to without signing in."""
+
+    async def push(self, repository: str, size: int) -> PushedImage:
+        """Push an image that never was before, with a layer of about ``size`` bytes, under a tag of its own.
+
+        Raises:
+            UnreachableError: The registry does not answer.
+            AuthError, DfmcError: It refuses.
+        """
+        ...
+
+    async def delete(self, image: PushedImage) -> bool:
+        """Delete what was pushed; False where the registry lets nobody delete.
+
+        Raises:
+            UnreachableError: The registry does not answer.
+        """
         ...
 
 

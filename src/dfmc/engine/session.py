@@ -10,7 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from dfmc.clients.protocols import BlobClient, ChartSource, HelmClient, KubeClient, ManagerClient, NodeAccess
+from dfmc.clients.protocols import (
+    BlobClient,
+    ChartSource,
+    HelmClient,
+    ImageRegistry,
+    KubeClient,
+    ManagerClient,
+    NodeAccess,
+)
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
 from dfmc.errors import UsageError
@@ -44,6 +52,10 @@ class ClientFactory(Protocol):
 
     def nodes(self, kube: KubeClient) -> NodeAccess:
         """Return the way to the nodes of a Kubernetes cluster."""
+        ...
+
+    def registry(self, url: str) -> ImageRegistry:
+        """Return what pushes to a registry."""
         ...
 
 

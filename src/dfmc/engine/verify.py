@@ -6,20 +6,18 @@ keep of it is theirs to collect, like everything that they ever served.
 
 from __future__ import annotations
 
-import re
-import secrets
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
-from urllib.parse import urlsplit
 
 from dfmc.engine.counters import CounterReader, Ports, ports_of
 from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
 from dfmc.engine.session import Session
+from dfmc.engine.verify_content import VerifyOptions, content_of
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
 from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError, UsageError
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
@@ -31,28 +29,8 @@ from dfmc.topology.model import ClusterSpec
 from dfmc.values.context import membership_of
 from dfmc.values.layouts import layout_of
 
-Method = Literal["auto", "image", "blob"]
-
 _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
-_BLOB_PATH = "/v2/dfmc-verify/blobs/sha256:{digest}"
-
-
-@dataclass(frozen=True)
-class VerifyOptions:
-    """What the command line says of a verification.
-
-    Attributes:
-        method: ``auto`` takes an image where one is named, else a blob.
-        image: Its reference.
-        url: Of a blob. ``{digest}`` in it becomes 64 fresh hexadecimal digits; a URL without a path is an origin that
-            serves any such blob.
-        pull_timeout: Seconds that one pull may take.
-    """
-
-    method: Method = "auto"
-    image: str = ""
-    url: str = ""
-    pull_timeout: float = 300.0
+_PASSED_BY = ("other cluster", "not Dragonfly", "unknown")
 
 
 async def verify(session: Session, options: VerifyOptions) -> VerifyReport:
@@ -65,48 +43,15 @@ async def verify(session: Session, options: VerifyOptions) -> VerifyReport:
     """
     started = time.monotonic()
     chosen = session.selected()
-    content = content_of(options)
     _refuse_uncounted(session)
-    central = session.kube_of(session.topology.central)
-    session.given = await read_given(session.topology, central, session.base, session.redactor)
-    observed = await observe(session, deep=True, only=session.options.only)
-    run = _Verification(session, observed, content, options.pull_timeout)
-    await run.look()
-    reports = [await run.cluster(cluster) for cluster in chosen]
+    async with content_of(session, options) as content:
+        central = session.kube_of(session.topology.central)
+        session.given = await read_given(session.topology, central, session.base, session.redactor)
+        observed = await observe(session, deep=True, only=session.options.only)
+        run = _Verification(session, observed, content, options.pull_timeout)
+        await run.look()
+        reports = [await run.cluster(cluster) for cluster in chosen]
     return VerifyReport(session.topology.metadata.name, content, tuple(reports), time.monotonic() - started)
-
-
-def content_of(options: VerifyOptions) -> Content:
-    """Return what to pull.
-
-    Raises:
-        PreflightError: Nothing is named.
-        UsageError: The method needs what is not given.
-    """
-    method = options.method
-    if method == "auto":
-        method = "image" if options.image else "blob"
-        if not options.image and not options.url:
-            raise PreflightError(
-                "there is nothing to pull",
-                why="neither an image nor a blob is named",
-                next_step="dfmc verify --image REGISTRY/NAME:TAG with an image that no node has, or --url http://HOST",
-            )
-    if method == "image":
-        if not options.image:
-            raise UsageError("--method image needs --image")
-        return Content("image", options.image, is_fresh=False)
-    if not options.url:
-        raise UsageError("--method blob needs --url, or DFMC_VERIFY_URL")
-    url = options.url
-    if re.fullmatch(r"https?://[^/?#]+/?", url):
-        url = url.rstrip("/") + _BLOB_PATH
-    if urlsplit(url).path in ("", "/"):
-        raise UsageError(
-            f"--url: {url!r} is no URL of a blob", next_step="write it like http://HOST or http://HOST/v2/…"
-        )
-    fresh = url.replace("{digest}", secrets.token_hex(32))
-    return Content("blob", fresh, is_fresh=fresh != url)
 
 
 def _refuse_uncounted(session: Session) -> None:
@@ -162,7 +107,11 @@ class _Verification:
             kubectl = self._world.clusters[name].kubectl
             label = self._layout.components["client"].label
             causes.append(Cause("no-client", "no client is ready", f"{kubectl} get pods -l component={label}"))
-        done = [await self._pull(cluster, pull) for pull in pulls]
+        done: list[VerifiedPull] = []
+        for pull in pulls:
+            # Where the content has not come into the cluster yet, the next pull is its first.
+            is_first = all(one.verdict.source in _PASSED_BY for one in done)
+            done.append(await self._pull(cluster, replace(pull, is_first=is_first)))
         notes = ("it has one node with a client: that the second pull comes from a peer cannot be shown",)
         return VerifiedCluster(name, tuple(done), tuple(causes), notes if len(pulls) == 1 else ())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from dfmc.planning.pulls import ClusterView, Movement, Outcome, Place, Pull, World
+from dfmc.planning.pulls import ClusterView, Movement, Outcome, Pull, World
 from dfmc.state import PeerCounters
 
 Source = Literal["seed", "peers", "disk", "registry", "other cluster", "not Dragonfly", "unknown"]
@@ -100,14 +100,14 @@ class _Case:
 
     @cached_property
     def crossed(self) -> int:
-        """Bytes from other clusters' peers, the node's client's at most: others may pull at the same time."""
-        incoming = self.moved.incoming(self.pull.cluster)
-        is_any_peer_lost = any(place.cluster == self.pull.cluster for place in self.lost_peers)
-        return 0 if self.mine is None or is_any_peer_lost else min(incoming, self.cluster_total.from_peers)
+        """Bytes from other clusters' peers, as far as that can be known."""
+        return self.moved.incoming(self.pull.cluster) if self.is_cluster_known else 0
 
-    @property
-    def lost_peers(self) -> tuple[Place, ...]:
-        return tuple(peer.place for peer in self.world.peers if peer.place in self.moved.lost)
+    @cached_property
+    def is_cluster_known(self) -> bool:
+        """What moved is known of every peer of the cluster."""
+        own = (peer.place for peer in self.world.peers if peer.place.cluster == self.pull.cluster)
+        return not any(place in self.moved.lost for place in own)
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -260,15 +260,15 @@ class _Case:
             return Cause("scheduler-unreached", words, self._kubectl("logs", self.pull.pod))
         if self.view.seeds == 0:
             return self._seed_down(fell_back)
-        is_seed_idle = self.seed_total.from_source == 0 and (registered is None or registered.seeds == 0)
-        if is_seed_idle:
+        is_seed_idle = self.seed_total.from_source == 0 and registered is not None and registered.seeds == 0
+        if is_seed_idle and self.is_cluster_known:
             words = f"{fell_back}: the cluster's seed, though ready, took no part: it carries another cluster's id"
             return Cause("seed-id", words + self._said_of("seed-client"), self._up("gives it its own id"))
         words = f"{fell_back}, beside its seed"
         return Cause("client-source", words, self._kubectl("logs", self.pull.pod))
 
     def _nobody_fetched(self) -> Iterator[Cause]:
-        if self.cluster_total.from_source == 0:
+        if self.cluster_total.from_source == 0 and self.is_cluster_known:
             words = f"nobody in {self.pull.cluster} counted a fetch from the registry, though the content is new"
             yield Cause("evidence", words, f"dfmc status {self.world.file}")
 

@@ -82,7 +82,7 @@ def up(request: BedRequest, report: Report) -> BedState:
     programs = _programs(cache, request.helm, report)
     with locked(layout.directory, report):
         stored = StoredBed.read(layout)
-        programs.update(_client_programs(request, stored, cache))
+        programs.update(client_programs(request, stored, cache))
         plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
@@ -204,7 +204,7 @@ def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
     return {**{name: str(path) for name, path in system.items()}, "database-template": str(template)}
 
 
-def _client_programs(request: BedRequest, stored: StoredBed | None, cache: BinaryCache) -> dict[str, str]:
+def client_programs(request: BedRequest, stored: StoredBed | None, cache: BinaryCache) -> dict[str, str]:
     """Return the programs of clients and seed clients; empty where the bed simulates them."""
     if stored is not None and request.clients not in ("auto", "real" if stored.clients else "simulated"):
         raise PreflightError(
