@@ -23,7 +23,12 @@ _CREATED = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class LayerFile:
-    """A finished layer: its uncompressed tar archive and the sha256 of that."""
+    """A finished layer.
+
+    Attributes:
+        path: Its tar archive, or that archive compressed.
+        sha256: Of the uncompressed archive, whatever the file holds.
+    """
 
     path: Path
     sha256: str

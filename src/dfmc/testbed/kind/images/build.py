@@ -6,9 +6,10 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from dfmc.errors import PreflightError
 from dfmc.testbed.binaries.build import ensure, ensure_programs
@@ -23,7 +24,7 @@ from dfmc.testbed.kind.images import commands, node
 from dfmc.testbed.kind.images.archive import LayerFile, image_config, write_archive
 from dfmc.testbed.kind.images.catalogue import CLIENT_IMAGES, IMAGES, NODE_IMAGES, Image
 from dfmc.testbed.kind.images.debian import DebianTree, mmdebstrap_command
-from dfmc.testbed.kind.images.layers import Entry, file_sha256, write_layer
+from dfmc.testbed.kind.images.layers import Entry, file_sha256, pack, write_layer
 from dfmc.testbed.kind.images.running import CommandError, Feed, Runner
 
 NODE = "node"
@@ -135,16 +136,37 @@ def _replacing(shop: Workshop, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _archive(shop: Workshop, image: Image, more: list[Entry]) -> Iterator[Feed]:
-    """Give what writes the image's archive; its layer of files lives as long as the context."""
-    layers = [_ensure_tree(shop, image.tree)] if image.tree else []
-    shop.layers.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=shop.layers, prefix=f"{image.name}-", suffix=".part") as scratch:
-        write_layer([*more, *image.entries(shop.cache.path)], scratch)
-        scratch.flush()
-        layers.append(LayerFile(Path(scratch.name), file_sha256(Path(scratch.name))))
+def _archive(shop: Workshop, image: Image, more: list[Entry], *, packed: bool = False) -> Iterator[Feed]:
+    """Give what writes the image's archive; its scratch files live as long as the context.
+
+    Docker unpacks what it is given; containerd keeps it beside what it unpacks, on every node, hence ``packed``.
+    """
+    with ExitStack() as scratch_files:
+        layers = [_ensure_tree(shop, image.tree)] if image.tree else []
+        layers.append(_files_layer(shop, image, more, scratch_files))
+        if packed:
+            layers = [_packed(shop, layer, scratch_files) for layer in layers]
         config = image_config(image.settings, layers, go_architecture(), image.inputs(_program_digest))
         yield lambda out: write_archive(config, layers, image.tags, out)
+
+
+def _files_layer(shop: Workshop, image: Image, more: list[Entry], scratch_files: ExitStack) -> LayerFile:
+    scratch = _scratch(shop, scratch_files)
+    write_layer([*more, *image.entries(shop.cache.path)], scratch)
+    scratch.flush()
+    return LayerFile(Path(scratch.name), file_sha256(Path(scratch.name)))
+
+
+def _packed(shop: Workshop, layer: LayerFile, scratch_files: ExitStack) -> LayerFile:
+    scratch = _scratch(shop, scratch_files)
+    pack(layer.path, scratch)
+    scratch.flush()
+    return LayerFile(Path(scratch.name), layer.sha256)
+
+
+def _scratch(shop: Workshop, scratch_files: ExitStack) -> IO[bytes]:
+    shop.layers.mkdir(parents=True, exist_ok=True)
+    return scratch_files.enter_context(tempfile.NamedTemporaryFile(dir=shop.layers, prefix="layer-", suffix=".part"))
 
 
 def _ensure_tree(shop: Workshop, tree: DebianTree) -> LayerFile:
@@ -184,7 +206,7 @@ def _ensure_node(shop: Workshop) -> None:
         _step(shop, commands.start_containerd(), "node image")
         _step(shop, commands.await_containerd(), "node image")
         for image in NODE_IMAGES:
-            with _archive(shop, image, []) as feed:
+            with _archive(shop, image, [], packed=True) as feed:
                 _step(shop, commands.import_image(), f"node image: {image.name}", feed=feed)
         _step(shop, commands.in_container("sh", "-c", node.CRI_BASE), "node image")
         _step(shop, commands.stop_containerd(), "node image")

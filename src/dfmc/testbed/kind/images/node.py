@@ -114,6 +114,13 @@ CRI_BASE = (
 
 def node_inputs(program_digest: Callable[[str], str]) -> str:
     """Return the digest of all the node image is made from; see `Image.inputs`."""
-    parts = [KIND_VERSION, *_CONTAINERD_EDITS[0], _CONTAINERD_REGISTRY, CRI_BASE, BASE.inputs(program_digest)]
+    parts = [
+        "packed layers",
+        KIND_VERSION,
+        *_CONTAINERD_EDITS[0],
+        _CONTAINERD_REGISTRY,
+        CRI_BASE,
+        BASE.inputs(program_digest),
+    ]
     parts += [image.inputs(program_digest) for image in NODE_IMAGES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
