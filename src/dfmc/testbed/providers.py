@@ -35,9 +35,9 @@ class UpRequest:
     chart: ChartChoice | None
     directory: Path
     helm: Literal[3, 4] = 3
-    clients: Literal["auto", "real", "simulated"] = "auto"
     node_image: str = ""
     console_port: int = CONSOLE_PORT
+    clients: Literal["auto", "real", "simulated"] = "auto"
 
 
 class Provider(Protocol):
