@@ -261,6 +261,19 @@ def test_many_who_register_the_same_name_at_once_get_one_record(world: World) ->
     assert [row["name"] for row in world.manager.database.scheduler_clusters.values()] == ["cluster-1", "b"]
 
 
+@scenario("R10", real=SIMULATED)
+def test_success_with_an_empty_body_is_looked_up_and_made_once_more(world: World) -> None:
+    """What a commit that failed answers."""
+    world.manager.database.failing_commits = 1
+
+    async def use(client: RestManager) -> str:
+        return (await client.create_cluster(name="b", bio="ours", scopes=ScopesRecord())).name
+
+    assert world.as_root(use) == "b"
+    assert [row["name"] for row in world.manager.database.scheduler_clusters.values()] == ["cluster-1", "b"]
+    assert sum(one.method == "POST" for one in world.manager.requests) == 2
+
+
 @scenario("R3", "I11", real=SIMULATED)
 def test_a_name_that_differs_in_case_only_is_a_conflict_with_the_other_record(world: World) -> None:
     async def use(client: RestManager) -> None:

@@ -51,11 +51,17 @@ def test_a_second_up_writes_nothing_and_says_so(world: World) -> None:
     assert all(path.endswith("/signin") for method, path in asked if method == "POST")
 
 
+@scenario("V6", real=True)
 def test_plan_and_status_agree_that_nothing_is_left(world: World) -> None:
+    kubernetes, rest = world.audit_mark(), len(world.manager_audit())
     assert world.dfmc("plan", "--detailed-exitcode", str(world.topology)).code == 0
     document = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
     assert document["kind"] == "Status"
     assert {cluster["name"] for cluster in document["clusters"]} == {"a", "b"}
+    world.audit_mark()
+    assert world.writes_since(kubernetes) == []  # looking is not writing
+    asked = [(method, path) for _, method, path in world.manager_audit()[rest:]]
+    assert all(method == "GET" or path.endswith("/signin") for method, path in asked)
 
 
 # Before anything is spoiled by hand: helm 4 rightly refuses to overwrite fields that somebody else has set since.

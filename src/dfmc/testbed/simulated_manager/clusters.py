@@ -70,6 +70,10 @@ class ClusterRoutes:
         self._lists.check_database()
         row = self._database.create_cluster(fields)
         self._cache.written()
+        if self._database.failing_commits:
+            self._database.failing_commits -= 1
+            self._database.delete_cluster(row["id"])
+            return in_json(None)
         return in_json(self._views.cluster(row, self._seed(row["id"]), echo=fields))
 
     def _get(self, number: int, request: Request) -> Answer:

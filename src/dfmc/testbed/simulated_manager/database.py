@@ -44,6 +44,7 @@ class Database:
         links: Scheduler cluster id to the ids of its seed peer clusters; exactly one each, unless somebody meddled.
         hashes: Passwords by user id.
         is_up: Whether it answers.
+        failing_commits: How many of the next new clusters are rolled back; the manager then answers 200 with ``null``.
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -56,6 +57,7 @@ class Database:
     users: dict[int, Row] = field(default_factory=dict)
     hashes: dict[int, str] = field(default_factory=dict)
     is_up: bool = True
+    failing_commits: int = 0
     _sequences: dict[str, int] = field(default_factory=dict)
 
     def seed(self, candidate_parent_limit: int) -> None:
