@@ -15,6 +15,7 @@ from dfmc.clients.protocols import (
     KubeClient,
     ManagerClient,
     NodeAccess,
+    TraceStore,
 )
 from dfmc.redaction import Redactor
 from dfmc.topology.model import ClusterSpec
@@ -86,6 +87,12 @@ class RealClients:
         from dfmc.clients.registry import OciRegistry
 
         return OciRegistry(url, self._redactor.mask)
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
+        from dfmc.clients.traces import JaegerTraces
+
+        return JaegerTraces(url, self._redactor.mask)
 
     def offline_helm(self) -> HelmClient:
         """Return a helm that contacts no cluster, for ``render --manifests``."""

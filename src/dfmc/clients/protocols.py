@@ -313,6 +313,22 @@ class BlobClient(Protocol):
         ...
 
 
+class TraceStore(Protocol):
+    """Where clients send their traces."""
+
+    async def hosts_with(self, target: str, since: float) -> frozenset[str]:
+        """Return the addresses of hosts whose client has been asked for that target.
+
+        Args:
+            target: Path and query, as the client's proxy was asked.
+            since: Seconds since 1970.
+
+        Raises:
+            UnreachableError: It does not answer, or is something else.
+        """
+        ...
+
+
 class ImageRegistry(Protocol):
     """A registry that images may be pushed to without signing in."""
 

@@ -18,6 +18,7 @@ from dfmc.clients.protocols import (
     KubeClient,
     ManagerClient,
     NodeAccess,
+    TraceStore,
 )
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
@@ -57,6 +58,10 @@ class ClientFactory(Protocol):
 
     def registry(self, url: str) -> ImageRegistry:
         """Return what pushes to a registry."""
+        ...
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
         ...
 
 
