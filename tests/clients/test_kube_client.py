@@ -277,23 +277,59 @@ def test_an_unknown_host_is_unreachable(api: FakeApi, tmp_path: Path) -> None:
         api.ask(lambda kube: kube.facts(node_selector={}))
 
 
-@scenario("P7", real="canned answers of an API server")
-def test_denied_asks_for_each_need_and_names_the_refused(api: FakeApi) -> None:
-    def review(request: Request) -> Response:
-        wanted = json.loads(request.get_data())["spec"]["resourceAttributes"]
-        allowed = wanted["resource"] != "pods" or wanted["subresource"] != "portforward"
-        return Response(json.dumps({"status": {"allowed": allowed}}), status=201)
+REVIEWS = "/apis/authorization.k8s.io/v1"
+NEEDS = [
+    AccessNeed("create", "apps", "deployments", "cluster-a"),
+    AccessNeed("get", "", "pods/portforward", "cluster-a"),
+    AccessNeed("get", "", "namespaces", "cluster-a", name="cluster-a"),
+    AccessNeed("create", "", "namespaces"),
+]
 
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    api.server.expect_request(path, method="POST").respond_with_handler(review)
-    needs = [
-        AccessNeed("create", "apps", "deployments", "cluster-a"),
-        AccessNeed("get", "", "pods/portforward", "cluster-a"),
-        AccessNeed("create", "", "namespaces"),
+
+def answer_reviews(api: FakeApi, *refused: str) -> list[dict[str, Any]]:
+    """Answer questions about single rights; return what is asked."""
+    asked: list[dict[str, Any]] = []
+
+    def review(request: Request) -> Response:
+        asked.append(json.loads(request.get_data())["spec"]["resourceAttributes"])
+        return Response(json.dumps({"status": {"allowed": asked[-1]["resource"] not in refused}}), status=201)
+
+    api.server.expect_request(f"{REVIEWS}/selfsubjectaccessreviews", method="POST").respond_with_handler(review)
+    return asked
+
+
+def test_rights_that_the_rules_of_a_namespace_grant_are_not_asked_for_one_by_one(api: FakeApi) -> None:
+    rules = [
+        {"verbs": ["*"], "apiGroups": ["apps"], "resources": ["*"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["*/portforward"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["another"]},
     ]
-    assert api.ask(lambda kube: kube.denied(needs)) == [needs[1]]
-    asked = [json.loads(request.get_data())["spec"]["resourceAttributes"] for request, _ in api.server.log]
-    assert {"verb": "create", "group": "", "resource": "namespaces", "subresource": ""} in asked
+    api.answers(f"{REVIEWS}/selfsubjectrulesreviews", {"status": {"resourceRules": rules}}, method="POST")
+    asked = answer_reviews(api, "namespaces")
+    assert api.ask(lambda kube: kube.denied(NEEDS)) == NEEDS[2:]
+    assert sorted(asked, key=len) == [
+        {"verb": "create", "group": "", "resource": "namespaces", "subresource": ""},
+        {
+            **dict.fromkeys(("name", "namespace"), "cluster-a"),
+            "verb": "get",
+            "group": "",
+            "resource": "namespaces",
+            "subresource": "",
+        },
+    ]
+
+
+@scenario("P7", real="canned answers of an API server")
+@pytest.mark.parametrize("status", [{"incomplete": True, "resourceRules": [{"verbs": ["*"]}]}, None])
+def test_where_rules_cannot_be_listed_each_right_is_asked_for(api: FakeApi, status: Any) -> None:
+    path = f"{REVIEWS}/selfsubjectrulesreviews"
+    if status is None:
+        api.refuses(path, 404, "no such resource", method="POST")
+    else:
+        api.answers(path, {"status": status}, method="POST")
+    asked = answer_reviews(api, "pods")
+    assert api.ask(lambda kube: kube.denied(NEEDS)) == [NEEDS[1]]
+    assert len(asked) == len(NEEDS)
 
 
 def test_nothing_secret_is_logged(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:

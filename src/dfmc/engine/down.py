@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from dfmc.engine.chart_objects import release_objects
 from dfmc.engine.events import Note
@@ -62,14 +63,24 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
 async def _look(session: Session) -> tuple[Observed, dict[str, Remains]]:
     observed = await observe(session, drift=False, manager=False)
     topology = session.topology
-    reachable = [cluster for cluster in topology.clusters if observed.clusters[cluster.name].error is None]
+    clusters, remains = dict(observed.clusters), {}
+    reachable = [cluster for cluster in topology.clusters if clusters[cluster.name].error is None]
     found = await asyncio.gather(*(_remains(session, cluster) for cluster in reachable))
-    return observed, {cluster.name: remains for cluster, remains in zip(reachable, found, strict=True)}
+    for cluster, left in zip(reachable, found, strict=True):
+        if isinstance(left, Remains):
+            remains[cluster.name] = left
+        else:
+            clusters[cluster.name] = replace(clusters[cluster.name], error=left)
+    return replace(observed, clusters=clusters), remains
 
 
-async def _remains(session: Session, cluster: ClusterSpec) -> Remains:
-    async with session.slots:
-        return await remains_of(session.kube_of(cluster), session, cluster)
+async def _remains(session: Session, cluster: ClusterSpec) -> Remains | DfmcError:
+    try:
+        async with session.slots:
+            return await remains_of(session.kube_of(cluster), session, cluster)
+    except DfmcError as error:
+        error.where = error.where or cluster.name
+        return error
 
 
 async def _carry_out(
@@ -77,7 +88,7 @@ async def _carry_out(
 ) -> DownReport:
     """Plan again, now that nobody else is at work, and do it."""
     observed, remains = await _look(session)
-    made = make_teardown(session.topology, observed, remains, delete_data=delete_data).without(refused)
+    made = make_teardown(session.topology, observed, remains, delete_data=delete_data, refused=refused)
     uid = observed.credentials.uid if observed.credentials else None
     actions = TeardownActions(session, uid, lock)
     outcomes = await execute(made, actions.table(), session.observer, session.slots)

@@ -105,6 +105,11 @@ class Calls:
             raise refusal(call, answer, self.place)
         return None if answer.status == 409 else answer.json()
 
+    def review(self, obj: Mapping[str, Any]) -> JsonObject:
+        """Ask the API server about ourselves; empty where it does not answer such questions."""
+        answer = self._transport.send(self._write("POST", "create", obj, {}), expected={403, 404, 405})
+        return answer.json() if answer.status < 300 else {}
+
     def replace(self, obj: Mapping[str, Any]) -> JsonObject | None:
         """Replace an object; None when somebody was faster or it is gone."""
         call = self._write("PUT", "update", obj, {"fieldManager": FIELD_MANAGER})
