@@ -10,6 +10,7 @@ from dfmc import __version__
 from dfmc.cli import (
     add_cluster,
     console,
+    doctor,
     explain,
     init,
     match,
@@ -83,6 +84,7 @@ app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("doctor", help=doctor.HELP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)

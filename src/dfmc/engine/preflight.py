@@ -7,6 +7,7 @@ A user who may install but not update Secrets gets exit 0 from helm and a releas
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from dfmc.clients.protocols import AccessNeed
 from dfmc.engine.manager_access import PORT_FORWARD
@@ -26,7 +27,21 @@ _CHART_VERBS = ("get", "create", "update", "patch")
 def needs_of(topology: Topology, cluster: ClusterSpec, plan: Plan) -> tuple[AccessNeed, ...]:
     """Return the rights that the plan's writing steps for one cluster need in its Kubernetes cluster."""
     kinds = {step.kind for step in plan.of(cluster.name) if step.mutates}
-    namespace = cluster.namespace
+    return needs_of_kinds(topology, cluster, kinds, locks=plan.has_changes)
+
+
+def needs_of_kinds(
+    topology: Topology, cluster: ClusterSpec, kinds: Collection[Kind], *, locks: bool
+) -> tuple[AccessNeed, ...]:
+    """Return the rights that writing steps of these kinds need in the cluster's Kubernetes cluster.
+
+    Args:
+        topology: The file.
+        cluster: An entry.
+        kinds: Of the steps.
+        locks: Whether any step of the run writes, and so needs the lock and the manager.
+    """
+    kinds, namespace = set(kinds), cluster.namespace
     found: list[AccessNeed] = []
     if Kind.NAMESPACE in kinds:
         found.append(AccessNeed("create", "", "namespaces"))
@@ -39,7 +54,7 @@ def needs_of(topology: Topology, cluster: ClusterSpec, plan: Plan) -> tuple[Acce
         found += [AccessNeed(verb, "", "services", namespace) for verb in ("create", "patch")]
     if Kind.CREDENTIALS in kinds:
         found += [AccessNeed(verb, "", "secrets", namespace) for verb in ("create", "update")]
-    if cluster.name == topology.manager.cluster and plan.has_changes:
+    if cluster.name == topology.manager.cluster and locks:
         found += [AccessNeed(verb, "coordination.k8s.io", "leases", namespace) for verb in ("get", "create", "update")]
         if topology.manager.access == PORT_FORWARD:
             found.append(AccessNeed("get", "", "pods/portforward", namespace))

@@ -7,26 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.actions import Actions, ensure_namespace
-from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note, StepEnded
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
 from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
+from dfmc.engine.preparation import check_selection, fetch_chart, observe_with_chart, plan_for, prepare, selected
 from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
 from dfmc.engine.session import Session
-from dfmc.errors import ConflictError, DfmcError, UnreachableError, UsageError
+from dfmc.errors import ConflictError, DfmcError, UnreachableError
 from dfmc.planning.exposure import manager_endpoint, redis_addresses
-from dfmc.planning.plan import ChartIdentity, make_plan
 from dfmc.planning.proof import ProofFinding, active_rows, prove, workload_findings
 from dfmc.planning.records import expected_record
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec
-from dfmc.values.defaults import check_defaults
-from dfmc.values.key_facts import has_facts
 
 Confirm = Callable[[Plan], bool]
 
@@ -39,10 +35,10 @@ async def plan(session: Session) -> Plan:
     Raises:
         DfmcError: The central cluster cannot be planned for.
     """
-    _check_selection(session)
-    await _prepare(session)
-    observed, chart = await _observe_with_chart(session)
-    return _make_plan(session, observed, chart)
+    check_selection(session)
+    await prepare(session)
+    observed, chart = await observe_with_chart(session)
+    return plan_for(session, observed, chart)
 
 
 async def up(session: Session, *, confirm: Confirm) -> UpReport:
@@ -59,11 +55,11 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
         DfmcError: The central cluster cannot be planned for, the lock is held, the machine is not fit.
     """
     started = time.monotonic()
-    _check_selection(session)
-    await _prepare(session)
+    check_selection(session)
+    await prepare(session)
     central = session.topology.central
-    observed, chart = await _observe_with_chart(session)
-    made = _make_plan(session, observed, chart)
+    observed, chart = await observe_with_chart(session)
+    made = plan_for(session, observed, chart)
     for _ in range(_PLANS_AT_MOST):
         if made.has_changes and not confirm(made):
             return UpReport(session.topology.metadata.name, (), made, 0.0, changed=False, declined=True)
@@ -76,11 +72,11 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
             if agreed.has_changes:
                 # The world may have moved while the user read the plan or another run held the lock.
                 observed = await observe(session, only=session.options.only)
-                made = _make_plan(session, observed, chart).without(refused)
+                made = plan_for(session, observed, chart).without(refused)
             if not made.exceeds(agreed):
                 actions = Actions(session, observed, chart, lock)
                 outcomes = await execute(made, actions.table(), session.observer, session.slots)
-                failed = [cluster for cluster in _selected(session) if _can_be_looked_at(outcomes, cluster.name)]
+                failed = [cluster for cluster in selected(session) if _can_be_looked_at(outcomes, cluster.name)]
                 await asyncio.gather(*(actions.look_again(cluster) for cluster in failed))
                 return _report(session, made, actions, outcomes, time.monotonic() - started)
         session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))
@@ -98,14 +94,14 @@ def _sayer(session: Session) -> Callable[[str], None]:
 
 async def status(session: Session) -> StatusReport:
     """Return how every cluster stands against the file; writes nothing and waits for nothing."""
-    _check_selection(session)
-    await _prepare(session)
+    check_selection(session)
+    await prepare(session)
     observed = await observe(session, deep=True, only=session.options.only)
-    chart = await _chart(session)
+    chart = await fetch_chart(session)
     drift: dict[str, tuple[str, ...]] = {}
     failures: dict[str, DfmcError] = {}
     try:
-        made = _make_plan(session, observed, chart)
+        made = plan_for(session, observed, chart)
         failures = dict(made.failures)
         for step in made.mutations:
             if step.conditional:
@@ -115,7 +111,7 @@ async def status(session: Session) -> StatusReport:
     except DfmcError as central_error:
         failures[session.topology.manager.cluster] = central_error
     reports = []
-    for cluster in _selected(session):
+    for cluster in selected(session):
         seen = observed.clusters[cluster.name]
         error = failures.get(cluster.name) or seen.error
         findings: tuple[ProofFinding, ...] = ()
@@ -140,58 +136,6 @@ def _foreign(session: Session, observed: Observed) -> tuple[str, ...]:
     return tuple(f"{record.name} (id {record.id})" for record in observed.manager.records if record.id not in ours)
 
 
-def _check_selection(session: Session) -> None:
-    names = [cluster.name for cluster in session.topology.clusters]
-    unknown = [name for name in session.options.only if name not in names]
-    if unknown:
-        raise UsageError(
-            f"no cluster is called {', '.join(unknown)}",
-            where=session.loaded.file,
-            next_step=f"the clusters there are: {', '.join(names)}",
-        )
-
-
-def _selected(session: Session) -> list[ClusterSpec]:
-    only = session.options.only
-    return [cluster for cluster in session.topology.clusters if not only or cluster.name in only]
-
-
-async def _prepare(session: Session) -> None:
-    """Read the credentials that the file refers to; a missing one stops the run before anything is touched."""
-    central_kube = session.kube_of(session.topology.central)
-    session.given = await read_given(session.topology, central_kube, session.base, session.redactor)
-
-
-async def _chart(session: Session) -> ChartArchive:
-    spec = session.topology.chart
-    path = str(session.base / spec.path) if spec.path else None
-    archive = await session.factory.chart_source().fetch(
-        repository=spec.repository, path=path, name=spec.name, version=spec.version, sha256=spec.sha256
-    )
-    if archive.warning:
-        session.observer(Note("", archive.warning, "warning"))
-    if not has_facts(spec.version):
-        defaults = await session.helm_of(session.topology.central).show_values(archive.path)
-        for sentence in check_defaults(session.loaded, defaults):
-            session.observer(Note("", sentence, "warning"))
-    return archive
-
-
-async def _observe_with_chart(session: Session) -> tuple[Observed, ChartArchive]:
-    chart_task = asyncio.ensure_future(_chart(session))
-    try:
-        observed = await observe(session, only=session.options.only)
-        return observed, await chart_task
-    finally:
-        chart_task.cancel()
-
-
-def _make_plan(session: Session, observed: Observed, chart: ChartArchive) -> Plan:
-    identity = ChartIdentity(chart.version, chart.sha256)
-    made = make_plan(session.topology, observed, chart=identity, given=session.given)
-    return made.restricted(session.options.only) if session.options.only else made
-
-
 def _can_be_looked_at(outcomes: Outcomes, cluster: str) -> bool:
     """Tell whether a cluster's failure leaves something to count: not where its API server is out of reach."""
     error = outcomes.error_of(cluster)
@@ -206,7 +150,7 @@ def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:
 
 def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, seconds: float) -> UpReport:
     reports = []
-    for cluster in _selected(session):
+    for cluster in selected(session):
         ended = outcomes.of(cluster.name)
         error = made.failures.get(cluster.name) or outcomes.error_of(cluster.name)
         blocked = outcomes.blocked(cluster.name)

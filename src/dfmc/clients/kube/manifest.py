@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -27,8 +28,8 @@ class ObjectName:
         return f"{self.kind} {self.name}"
 
 
-def object_names(manifest: str) -> tuple[ObjectName, ...]:
-    """Return the objects of a release's manifest, in its order.
+def documents(manifest: str) -> tuple[dict[str, Any], ...]:
+    """Return the objects of a manifest whole, in its order.
 
     Raises:
         RecoveryError: It is no YAML.
@@ -45,13 +46,18 @@ def object_names(manifest: str) -> tuple[ObjectName, ...]:
                 next_step="see `helm get manifest` of the release",
             ) from None
         if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
-            meta = document["metadata"]
-            found.append(
-                ObjectName(
-                    str(document.get("apiVersion")),
-                    str(document.get("kind")),
-                    str(meta.get("namespace") or ""),
-                    str(meta.get("name")),
-                )
-            )
+            found.append(document)
     return tuple(found)
+
+
+def object_names(manifest: str) -> tuple[ObjectName, ...]:
+    """Return the names of a manifest's objects, in its order; errors as documents."""
+    return tuple(
+        ObjectName(
+            str(document.get("apiVersion")),
+            str(document.get("kind")),
+            str(document["metadata"].get("namespace") or ""),
+            str(document["metadata"].get("name")),
+        )
+        for document in documents(manifest)
+    )
