@@ -42,7 +42,7 @@ def explain(
             raise UsageError(f"there is no rule {word}", next_step=hint)
     if checks and len(checks) < len(set(wanted)):
         raise UsageError(
-            "rules of validate and checks of doctor are explained apart", next_step="name one kind of them"
+            "rules and checks are explained apart", next_step="name either rules or checks of doctor"
         )
     if checks:
         if output is DataOutput.JSON:
