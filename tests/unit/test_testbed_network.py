@@ -93,9 +93,9 @@ def test_another_clusters_pod_is_out_of_reach_and_its_node_is_not() -> None:
 
 
 @contextmanager
-def answering(answer: bytes, close_first: bool = False) -> Iterator[int]:
+def answering(answer: bytes, close_first: bool = False, host: str = "127.0.0.1") -> Iterator[int]:
     """A server on loopback that reads once, answers every connection the same, and closes it."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((host, 0)) as server:
         stopping = threading.Event()
 
         def serve() -> None:
@@ -113,7 +113,7 @@ def answering(answer: bytes, close_first: bool = False) -> Iterator[int]:
             yield port
         finally:
             stopping.set()
-            with closing(socket.create_connection(("127.0.0.1", port))):
+            with closing(socket.create_connection((host, port))):
                 pass
             thread.join(5)
 
@@ -201,13 +201,15 @@ def connect(path: Path, target: str) -> bytes:
 
 def test_the_api_servers_way_leads_to_pods_and_to_kwok(tmp_path: Path) -> None:
     async def scenario() -> None:
-        server = await open_egress(tmp_path / "egress.sock")
-        with answering(b"kubelet") as kubelet:
+        path = tmp_path / "egress.sock"
+        with answering(b"kubelet") as kubelet, answering(b"client", host="127.104.255.7") as client:
+            server = await open_egress(path, kubelet)
             # Any node's address leads to 127.0.0.1, where kwok listens for all of them.
-            assert (await asyncio.to_thread(connect, tmp_path / "egress.sock", f"10.104.255.7:{kubelet}")).endswith(
-                b"kubelet"
-            )
-            assert b" 502 " in await asyncio.to_thread(connect, tmp_path / "egress.sock", f"10.104.0.7:{kubelet}")
+            assert (await asyncio.to_thread(connect, path, f"10.104.255.7:{kubelet}")).endswith(b"kubelet")
+            assert b" 502 " in await asyncio.to_thread(connect, path, f"10.104.0.7:{kubelet}")
+            # Other ports of a node are those of pods on its network.
+            assert (await asyncio.to_thread(connect, path, f"10.104.255.7:{client}")).endswith(b"client")
+            assert b" 502 " in await asyncio.to_thread(connect, path, f"10.104.255.8:{client}")
         server.close()
         await finish()
 

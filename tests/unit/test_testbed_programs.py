@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.supervisor.configuration import ProcessPlace
 from dfmc.testbed.supervisor.environment import MissingReferenceError, environment_of, mounted_file, value_or_file
-from dfmc.testbed.supervisor.programs import ProcessContext, main_container, plan_process
+from dfmc.testbed.supervisor.process_plan import ProcessContext
+from dfmc.testbed.supervisor.programs import main_container, plan_process
 
 SECRET = 'it\'s \\a "secret"'
 
@@ -55,6 +57,7 @@ def context(directory: Path, body: dict[str, Any], claim: Path | None = None) ->
         claim=claim,
         read=read,
         dial=lambda host: host,
+        block=AddressBlock(0),
         executables={name: f"/bin/{name}" for name in ("manager", "scheduler", "mariadbd", "redis-server")},
         template=directory / "template",
     )

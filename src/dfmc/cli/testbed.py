@@ -30,6 +30,14 @@ class Provider(StrEnum):
     KWOK = "kwok"
 
 
+class Clients(StrEnum):
+    """What runs behind clients and seed clients."""
+
+    AUTO = "auto"
+    REAL = "real"
+    SIMULATED = "simulated"
+
+
 class HelmMajor(StrEnum):
     """Which helm ``testbed env`` names."""
 
@@ -68,6 +76,13 @@ def up(
         ),
     ] = "stand-in",
     helm: Annotated[HelmMajor, typer.Option(help="Which helm `testbed env` names.")] = HelmMajor.THREE,
+    clients: Annotated[
+        Clients,
+        typer.Option(
+            envvar="DFMC_TESTBED_CLIENTS",
+            help="Whether Dragonfly's clients run; auto: as the bed was made, a new one where their program is there.",
+        ),
+    ] = Clients.AUTO,
     directory: DirectoryOption = None,
 ) -> None:
     """Bring up the contexts that a topology file names, and a copy of the file that points at the bed's chart."""
@@ -81,6 +96,7 @@ def up(
             chart=_chart_choice(chart),
             directory=directory or default_directory(),
             helm=3 if helm is HelmMajor.THREE else 4,
+            clients=clients.value,
         ),
         _reporter(invocation),
     )
@@ -151,13 +167,19 @@ def env(context: typer.Context, provider: ProviderOption = Provider.KWOK, direct
 
 
 @app.command(epilog=example("dfmc testbed binaries"))
-def binaries(context: typer.Context) -> None:
+def binaries(
+    context: typer.Context,
+    client: Annotated[
+        bool, typer.Option("--client", help="Dragonfly's Rust client too: 20 to 45 minutes, once; needs cargo.")
+    ] = False,
+) -> None:
     """Make every program that beds need, so that `up` takes seconds."""
     from dfmc.testbed.binaries import (
         PROGRAMS,
         BinaryCache,
         default_directory,
         ensure,
+        ensure_client,
         ensure_database_template,
         ensure_system_programs,
     )
@@ -167,6 +189,8 @@ def binaries(context: typer.Context) -> None:
     cache = BinaryCache(default_directory().absolute())
     ensure([program.name for program in PROGRAMS], cache, report)
     ensure_database_template(cache, ensure_system_programs(report), report)
+    if client:
+        ensure_client(cache, report)
     invocation.terminal.say(f"programs in {cache.bin}")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from dfmc.errors import LockedError, NotReadyError, PreflightError
 from dfmc.testbed.binaries import (
     ALWAYS,
+    DATA_PLANE,
     BinaryCache,
     Report,
     default_directory,
@@ -84,6 +85,7 @@ def up(request: BedRequest, report: Report) -> BedState:
     programs = _programs(cache, request.helm, report)
     with _locked(layout, report):
         stored = StoredBed.read(layout)
+        programs.update(_client_programs(request, stored, cache))
         plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
@@ -92,7 +94,7 @@ def up(request: BedRequest, report: Report) -> BedState:
         source = _chart_source(request, plan, layout, report)
         _link_programs(layout, cache, request.helm)
         write_if_changed(layout.topology, dump_topology(localised(topology, source, directory)), mode=0o600)
-        _bring_up_clusters(plan, layout, cache, report)
+        _bring_up_clusters(plan, layout, cache, bed.clients, report)
         bed.write(layout)
         _ensure_supervisor(layout, plan, report)
         return bed.state(layout)
@@ -109,13 +111,15 @@ def env(state: BedState) -> dict[str, str]:
     """Return the variables with which dfmc, helm and kubectl work on the bed.
 
     ``PATH`` is this process's own with the bed's ``kubectl`` and the ``helm`` that was asked for first; ``DFMC_HELM``
-    names that helm, too.
+    names that helm, too. ``DFMC_VERIFY_URL`` is the bed's origin of blobs: ``/v2/<name>/blobs/sha256:<64 hex digits>``
+    is a blob of 8 MiB, or of ``?size=`` bytes.
     """
     programs = BedLayout(state.directory).bin
     return {
         "KUBECONFIG": str(state.kubeconfig),
         "DFMC_FILE": str(state.topology),
         "DFMC_HELM": str(programs / "helm"),
+        "DFMC_VERIFY_URL": state.origin_url,
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "/usr/bin:/bin")]),
     }
 
@@ -158,6 +162,7 @@ def status(directory: Path) -> dict[str, Any]:
         "running": supervised and all(c["ready"] and not c["stopped"] for c in clusters),
         "supervisor": {"pid": health["pid"] if health else None, "ready": supervised},
         "repository": f"http://127.0.0.1:{stored.plan.repository_port}",
+        "clients": "real" if stored.clients else "simulated",
         "topology": str(layout.topology),
         "kubeconfig": str(layout.kubeconfig),
         "clusters": clusters,
@@ -213,6 +218,28 @@ def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
     return {**{name: str(path) for name, path in system.items()}, "database-template": str(template)}
 
 
+def _client_programs(request: BedRequest, stored: StoredBed | None, cache: BinaryCache) -> dict[str, str]:
+    """Return the programs of clients and seed clients; empty where the bed simulates them."""
+    if stored is not None and request.clients not in ("auto", "real" if stored.clients else "simulated"):
+        raise PreflightError(
+            f"the bed was made with {'real' if stored.clients else 'simulated'} clients, and keeps them",
+            where=str(request.directory),
+            next_step="dfmc testbed down, then up again",
+        )
+    wanted = stored.clients if stored is not None else request.clients == "real"
+    there = all(cache.is_current(program) for program in DATA_PLANE)
+    if wanted and not there:
+        raise PreflightError(
+            "the program of Dragonfly's client is not there",
+            where=str(cache.bin),
+            why="it is built from the Rust crate dragonfly-client, which takes 20 to 45 minutes",
+            next_step="dfmc testbed binaries --client, or `testbed up --clients simulated`",
+        )
+    if not there or (stored is None and request.clients == "simulated") or (stored is not None and not stored.clients):
+        return {}
+    return {program.name: str(cache.path(program.name)) for program in DATA_PLANE}
+
+
 def _chart_source(request: BedRequest, plan: BedPlan, layout: BedLayout, report: Report) -> ChartSource:
     if request.chart == "official":
         return ChartSource()
@@ -244,13 +271,13 @@ def _write_charts(directory: Path) -> None:
     write_if_changed(directory / INDEX_FILE, repository_index(packages))
 
 
-def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, report: Report) -> None:
+def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, clients: bool, report: Report) -> None:
     def one(pair: tuple[ClusterPlan, Any]) -> None:
         cluster, files = pair
         control = ControlPlane(cluster, files, cache)
         control.ensure(report)
         api = control.api
-        if ensure_objects(api, cluster):
+        if ensure_objects(api, cluster, clients):
             wait_for_nodes(api, cluster)
 
     pairs = cluster_layouts(layout, plan)
