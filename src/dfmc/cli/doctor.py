@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from dfmc.errors import DfmcError
 
 HELP = (
-    "Look for what is wrong, or would go wrong, in every cluster; changes nothing.\n\nWorks before an installation too; "
-    "each check has an id that stays; docs/doctor.md and `dfmc explain ID` say what it is about. One short-lived pod a "
-    "cluster asks from inside what its pods reach; everything else is read.\n\nEnds with 1 when anything is found."
+    "Look for what is wrong, or will go wrong, in every cluster; changes nothing.\n\nWorks before an installation too; "
+    "each check has an id, which `dfmc explain ID` explains. One short-lived pod a cluster asks from inside what its "
+    "pods reach; everything else is read.\n\nEnds with 1 when anything is found."
 )
 EXAMPLE = example("dfmc doctor topology.yaml", "dfmc doctor -c b --skip DF363 --no-pods -o json")
 

@@ -41,9 +41,7 @@ def explain(
             hint = f"did you mean {close}?" if close else "`dfmc explain` lists them"
             raise UsageError(f"there is no rule {word}", next_step=hint)
     if checks and len(checks) < len(set(wanted)):
-        raise UsageError(
-            "rules and checks are explained apart", next_step="name either rules or checks of doctor"
-        )
+        raise UsageError("rules and checks are explained apart", next_step="name either rules or checks of doctor")
     if checks:
         if output is DataOutput.JSON:
             terminal.answer_document(checks_form.checks_document(checks))

@@ -116,6 +116,8 @@ def _note_observed(session: Session, gathered: Gathered, observed: Observed, nam
     for name in dict.fromkeys((*names, central)):
         seen = observed.clusters[name]
         if seen.error is None:
+            if seen.release is None and name in names:
+                gathered.absent[Need.INSTALLED, name] = "not installed yet"
             continue
         if seen.facts is None:
             if name in names:

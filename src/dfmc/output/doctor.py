@@ -100,29 +100,34 @@ def _finding_lines(finding: Finding) -> list[Text]:
 
 
 def _grid_lines(report: DoctorReport) -> list[Text]:
-    """Return who reaches what: a row a cluster, a column an endpoint."""
+    """Return who reaches what: a row a cluster, a column an endpoint; below, the addresses that were dialled."""
     rows = grid(report.facts)
     if not rows:
         return []
     columns = list(dict.fromkeys(reached.endpoint.name for found in rows.values() for reached in found))
     cells: list[list[Cell]] = []
+    dialled: dict[tuple[str, str], list[str]] = {}
     for cluster, found in rows.items():
         by_name: dict[str, list[Reached]] = {}
         for reached in found:
             by_name.setdefault(reached.endpoint.name, []).append(reached)
+            dialled.setdefault((reached.endpoint.name, reached.endpoint.address), []).append(cluster)
         cells.append([(cluster, "bold"), *(_cell(by_name.get(name, [])) for name in columns)])
-    table = aligned(["FROM \\ TO", *(name.upper() for name in columns)], cells)
-    return [line("    ", row.plain) if index else Text("    ") + row for index, row in enumerate(table)]
+    table = aligned(["FROM \\ TO", *columns], cells)
+    addresses = [
+        line((f"{name:<8} ", "dim"), f"{address}  ({', '.join(clusters)})")
+        for (name, address), clusters in dialled.items()
+    ]
+    return [Text("    ") + row for row in (*table, *addresses)]
 
 
 def _cell(found: Sequence[Reached]) -> Cell:
     if not found:
         return "-", "dim"
     worst = min(found, key=lambda reached: (reached.connects, bool(reached.resolves)))
-    address = worst.endpoint.address
     if worst.connects and worst.resolves is not False:
-        return f"✓ {address}", "green"
-    return f"{_sign(worst, worst.endpoint)} {address} {_how(worst)}", "red"
+        return "✓", "green"
+    return f"{_sign(worst, worst.endpoint)} {_how(worst)}", "red"
 
 
 def _sign(reached: Reached, endpoint: Endpoint) -> str:
@@ -133,10 +138,10 @@ def _sign(reached: Reached, endpoint: Endpoint) -> str:
 
 def _how(reached: Reached) -> str:
     if reached.resolves is False:
-        return "(no such name)"
+        return "no such name"
     if is_refusal(reached):
-        return "(refused)" if reached.endpoint.is_there else "(not installed yet)"
-    return "(no answer)"
+        return "refused" if reached.endpoint.is_there else "not installed yet"
+    return "no answer"
 
 
 def _verdict(report: DoctorReport) -> Text:

@@ -25,6 +25,7 @@ class Need(StrEnum):
     PLAN = "the plan"
     CLUSTER = "the API server"
     RELEASE = "the release"
+    INSTALLED = "an installed release"
     NODES = "nodes"
     PODS = "pods of all namespaces"
     SERVICES = "Services of all namespaces"
@@ -46,6 +47,7 @@ PER_CLUSTER = frozenset(
     {
         Need.CLUSTER,
         Need.RELEASE,
+        Need.INSTALLED,
         Need.NODES,
         Need.PODS,
         Need.SERVICES,

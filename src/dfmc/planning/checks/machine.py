@@ -93,6 +93,7 @@ CHECKS = (
         "A clock that is minutes off makes good certificates and tokens look expired or not yet valid, and logs hard "
         "to put together.",
         "Let the machine synchronize its clock (NTP).",
+        uses=(Need.MANAGER_CLOCK, Need.LEASE),
         of_topology=clocks,
     ),
 )

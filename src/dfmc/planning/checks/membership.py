@@ -138,7 +138,7 @@ CHECKS = (
         "charts give a member that lacks the key id 1. The ConfigMaps that the pods read are compared with the "
         "manager's records and the file.",
         "`dfmc up` writes the right values; whoever edited a ConfigMap by hand puts it back and restarts the pods.",
-        needs=(Need.RELEASE, Need.MANAGER),
+        needs=(Need.RELEASE, Need.INSTALLED, Need.MANAGER),
         of_cluster=wiring,
     ),
     Check(
@@ -148,7 +148,7 @@ CHECKS = (
         "Peers that are found by scopes go to the next best cluster when their own has no active scheduler; nothing "
         "tells them. A scheduler under a wrong id serves peers of another cluster.",
         "Look at the scheduler's pod and its log.",
-        needs=(Need.RELEASE, Need.MANAGER),
+        needs=(Need.RELEASE, Need.INSTALLED, Need.MANAGER),
         of_cluster=own_schedulers,
     ),
     Check(
@@ -158,7 +158,7 @@ CHECKS = (
         "No cluster is excluded for not matching: every record with an active scheduler is a candidate, and the best "
         "score wins. What the records say now, and the addresses that the peers have now, decide.",
         "`dfmc match` shows the scores; change scopes or host.",
-        needs=(Need.RELEASE, Need.MANAGER),
+        needs=(Need.RELEASE, Need.INSTALLED, Need.MANAGER),
         of_cluster=peers_by_scopes,
     ),
 )

@@ -50,7 +50,8 @@ class Check:
         title: What holds where nothing is found.
         why: What goes wrong otherwise.
         fix: What to do.
-        needs: What it looks at.
+        needs: What it looks at, and cannot do without.
+        uses: What it looks at where that is there.
         of_cluster: Finds what is wrong with one cluster; or
         of_topology: finds what is wrong over all of them. Neither: being readable is all that is asked.
         answers_for: What this check reports when it cannot be read.
@@ -63,6 +64,7 @@ class Check:
     why: str
     fix: str
     needs: tuple[Need, ...] = ()
+    uses: tuple[Need, ...] = ()
     of_cluster: Find | None = None
     of_topology: FindAll | None = None
     answers_for: tuple[Need, ...] = ()
@@ -99,7 +101,9 @@ class Outcome:
 
 def needed_by(checks: Iterable[Check], skip: Collection[str] = ()) -> frozenset[Need]:
     """Return everything that the checks which are not skipped look at."""
-    return frozenset(need for check in checks if check.id not in skip for need in (*check.needs, *check.answers_for))
+    return frozenset(
+        need for check in checks if check.id not in skip for need in (*check.needs, *check.uses, *check.answers_for)
+    )
 
 
 def run_checks(checks: Sequence[Check], facts: Facts, skip: Collection[str] = ()) -> tuple[Outcome, ...]:

@@ -163,7 +163,7 @@ CHECKS = (
         GROUP,
         "helm calls a release deployed whatever has become of its objects since.",
         "`dfmc up` makes again what was deleted; a pod's own reason says what holds it up.",
-        needs=(Need.RELEASE,),
+        needs=(Need.RELEASE, Need.INSTALLED),
         of_cluster=objects,
     ),
     Check(
