@@ -349,7 +349,7 @@ FAULTS = (
     Fault("host-port", "live", port_holder, "DF324", "b", "port 4002 of node .* is taken.*default/web"),
     Fault("service-deleted", "live", service_deleted, "DF353", "a", "Service dragonfly-manager has been deleted"),
     Fault(
-        "unreachable", "live", lambda world: lambda: None, "DF341", "b", r"cannot resolve dragonfly-manager\.cluster-a"
+        "unreachable", "live", lambda world: lambda: None, "DF341", "a", r"cannot resolve dragonfly-manager\.cluster-a"
     ),
     Fault(
         "workload-deleted", "live", class_deleted, "DF353", "b", "StatefulSet dragonfly-seed-client has been deleted"

@@ -13,6 +13,7 @@ from dfmc.engine.probe import reach
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
 from dfmc.planning.checks.facts import ClusterFacts, Facts, Need, Object, Reached, Right
+from dfmc.planning.checks.nodes import matching, obstacle
 from dfmc.planning.checks.reachability import endpoints_of
 from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL
 from dfmc.planning.plan import values_inputs
@@ -67,7 +68,7 @@ class ClusterGatherer:
         found = manifest.result()
         async with asyncio.TaskGroup() as group:
             unserved = group.create_task(self._gathered.read(Need.KINDS, name, lambda: self._unserved(found), no_names))
-            reached = group.create_task(self._reached(found))
+            reached = group.create_task(self._reached(found, nodes.result()))
         return ClusterFacts(
             nodes=nodes.result(),
             pods=pods.result(),
@@ -180,7 +181,7 @@ class ClusterGatherer:
 
     # --- reachability ------------------------------------------------------------------------------------------
 
-    async def _reached(self, manifest: Sequence[Object]) -> tuple[Reached, ...]:
+    async def _reached(self, manifest: Sequence[Object], nodes: Sequence[Object]) -> tuple[Reached, ...]:
         topology, cluster = self._session.topology, self._cluster
         key = (Need.PROBES, cluster.name)
         if Need.PROBES not in self._gathered.wanted or key in self._gathered.absent:
@@ -190,8 +191,10 @@ class ClusterGatherer:
         except DfmcError as error:
             self._gathered.absent[key] = str(error)
             return ()
-        if not endpoints:
-            self._gathered.absent[key] = "before the installation there is nothing to reach"
+        own = matching(nodes, cluster.node_selector)
+        if not endpoints or (nodes and all(obstacle(node, cluster.tolerations) for node in own)):
+            none = "before the installation there is nothing to reach"
+            self._gathered.absent[key] = none if not endpoints else "no node takes its pods"
             return ()
 
         async def ask() -> tuple[Reached, ...]:

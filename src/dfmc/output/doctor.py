@@ -235,7 +235,7 @@ def checks_document(checks: Sequence[Check]) -> Document:
                 "group": c.group,
                 "why": c.why,
                 "fix": c.fix,
-                "looksAt": [*map(str, c.needs)],
+                "looksAt": [str(need) for need in (*check.needs, *check.uses, *check.answers_for)],
             }
             for c in checks
         ],
@@ -260,7 +260,7 @@ def doctor_page(checks: Sequence[Check]) -> str:
     table += [f"| [{check.id}](#{check.id.lower()}) | {check.group} | {check.title} |" for check in checks]
     sections = []
     for check in checks:
-        looks = ", ".join(map(str, check.needs or check.answers_for)) or "whatever the others look at"
+        looks = ", ".join(map(str, (*check.needs, *check.uses) or check.answers_for)) or "whatever the others look at"
         sections.append(
             f"## {check.id}\n\n**{check.title[0].upper()}{check.title[1:]}** ({check.group})\n\n"
             f"{_paragraph(check.why)}\n\n{_paragraph(check.fix)}\n\n{_paragraph(f'Looks at: {looks}.')}\n"
