@@ -235,7 +235,7 @@ def checks_document(checks: Sequence[Check]) -> Document:
                 "group": c.group,
                 "why": c.why,
                 "fix": c.fix,
-                "looksAt": [str(need) for need in (*check.needs, *check.uses, *check.answers_for)],
+                "looksAt": [str(need) for need in (*c.needs, *c.uses, *c.answers_for)],
             }
             for c in checks
         ],
