@@ -301,12 +301,15 @@ class KubernetesFacts:
         runtimes: Names of the container runtimes that the nodes matching the entry's nodeSelector report, such as
             ``containerd``; empty when no node matches or nodes may not be read.
         node_addresses: Addresses at which NodePorts answer: ExternalIPs if any node has one, else InternalIPs.
+        clock_ahead: Seconds by which the API server's clock is ahead of this machine's, as the Date of an answer says,
+            which counts whole ones; None where an answer has none.
     """
 
     uid: str
     version: str
     runtimes: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
+    clock_ahead: float | None = None
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,9 @@ class Factory:
     def registry(self, url: str) -> Any:
         raise AssertionError("nothing is pushed here")
 
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
+
 
 def step(kind: Kind, cluster: str) -> Step:
     return Step(kind, cluster, Action.CREATE)

@@ -54,6 +54,9 @@ class Clients:
     def registry(self, url: str) -> Any:
         raise AssertionError("nothing is pushed here")
 
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
+
     async def fetch(self, **wanted: object) -> ChartArchive:
         return ChartArchive(Path("/chart.tgz"), "0" * 64, "dragonfly", self.version, "2.5.1")
 

@@ -65,6 +65,9 @@ class Factory:
     def registry(self, url: str) -> Any:
         raise AssertionError("nothing is pushed here")
 
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
+
     def nodes(self, kube: object) -> Any:
         raise AssertionError("nothing is pulled")
 

@@ -10,6 +10,7 @@ from dfmc import __version__
 from dfmc.cli import (
     add_cluster,
     console,
+    doctor,
     down,
     explain,
     images,
@@ -93,6 +94,7 @@ app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(ad
 app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
 app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)
+app.command("doctor", help=doctor.HELP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)

@@ -154,6 +154,10 @@ class KubeClient(Protocol):
         """Return those needs that a SelfSubjectAccessReview refuses."""
         ...
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know."""
+        ...
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
@@ -259,6 +263,21 @@ class ManagerClient(Protocol):
             jwt_key: The manager's ``auth.jwt.key``.
             password: Root's, for signing in again once the token has expired.
         """
+        ...
+
+    async def takes_password(self, password: str) -> bool:
+        """Try one sign-in as root, and forget it: whether the manager takes the password.
+
+        False may also mean that somebody signed in within the last seconds (the manager's cache).
+        """
+        ...
+
+    async def takes_key(self, jwt_key: str) -> bool:
+        """Whether the manager takes a token of root's that is signed with this key."""
+        ...
+
+    async def clock_ahead(self) -> float | None:
+        """Return by how many seconds the manager's clock is ahead of ours; None where it does not say."""
         ...
 
     async def reset_root_password(self, old: str, new: str) -> None:

@@ -51,9 +51,15 @@ class Calls:
                 self._served[api_version] = kinds
             return kinds.get(kind)
 
-    def read(self, path: str) -> JsonObject:
-        """Return what stands at a path that is no resource, such as ``/version``."""
-        return self._transport.send(Call("GET", path, "get")).json()
+    def version(self) -> tuple[JsonObject, float | None]:
+        """Return what the API server says of its version, and by how many seconds its clock is ahead of ours."""
+        answer = self._transport.send(Call("GET", "/version", "get"))
+        return answer.json(), answer.clock_ahead
+
+    def serves(self, api_version: str) -> frozenset[str]:
+        """Return the kinds that the API server serves in a group and version; empty when it does not know that."""
+        answer = self._transport.send(Call("GET", group_version_path(api_version), "get"), expected={404})
+        return frozenset() if answer.status == 404 else frozenset(served_resources(api_version, answer.json()))
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject | None:
         """Return an object; None when it is not there."""

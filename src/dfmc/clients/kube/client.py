@@ -67,14 +67,15 @@ class DynamicKube:
         Raises:
             UnreachableError, AuthError, IntegrityError, PreflightError: It does not answer, or not to us.
         """
-        uid, version, all_nodes = await _together(
-            self._run(self._cluster_uid), self._run(self._calls.read, "/version"), self._run(self._nodes)
+        uid, (version, ahead), all_nodes = await _together(
+            self._run(self._cluster_uid), self._run(self._calls.version), self._run(self._nodes)
         )
         return KubernetesFacts(
             uid=uid,
             version=str(version.get("gitVersion", "")).removeprefix("v"),
             runtimes=nodes.runtimes(all_nodes, node_selector),
             node_addresses=nodes.addresses(all_nodes, node_selector),
+            clock_ahead=ahead,
         )
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> JsonObject | None:
@@ -140,6 +141,13 @@ class DynamicKube:
         open_ones = [need for need in verbs if not rights.grants(rules.get(need.namespace, ()), need)]
         allowed = await _together(*(self._run(rights.is_allowed, self._calls, need) for need in open_ones))
         return [need for need, is_allowed in zip(open_ones, allowed, strict=True) if not is_allowed]
+
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know, in their order."""
+        versions = tuple(dict.fromkeys(api_version for api_version, _ in kinds))
+        served = await _together(*(self._run(self._calls.serves, api_version) for api_version in versions))
+        known = dict(zip(versions, served, strict=True))
+        return [(api_version, kind) for api_version, kind in kinds if kind not in known[api_version]]
 
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none.
