@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError, UnreachableError
-from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -25,6 +25,7 @@ class FakeKube:
         self.pages: dict[tuple[str, str, int, str], str] = {}
         self.on_page: Callable[[str, str, int, str], str] | None = None
         self.on_run: Callable[[JsonObject], PodRun] | None = None
+        self.logs: dict[tuple[str, str], str] = {}
         self._version = 0
 
     def _enter(self, verb: str, kind: str, name: str) -> None:
@@ -69,7 +70,7 @@ class FakeKube:
         self._enter("create", obj["kind"], obj["metadata"]["name"])
         return None if _key(obj) in self.objects else self._stored(obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         self._enter("apply", obj["kind"], obj["metadata"]["name"])
         return self._stored(obj)
 
@@ -94,6 +95,9 @@ class FakeKube:
         return None
 
     async def missing(self, release: ReleaseState) -> Sequence[str]:
+        return ()
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
         return ()
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
@@ -122,11 +126,31 @@ class FakeKube:
             raise AssertionError("no pod is expected here")
         return self.on_run(copy.deepcopy(pod))
 
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        self._enter("get", "Log", f"{pod}/{container}")
+        return self.logs.get((pod, container), "")
+
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class NoPulls:
+    """The part of a client factory that only ``verify`` needs."""
+
+    def blobs(self) -> Any:
+        raise AssertionError("no blobs")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("no nodes")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("no registry")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("no traces")
 
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:

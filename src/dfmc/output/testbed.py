@@ -36,7 +36,7 @@ def testbed_lines(status: Mapping[str, Any]) -> list[Text]:
         line(""),
         line(("supervisor  ", "dim"), pid, "" if supervisor["ready"] else ", not ready"),
         line(("repository  ", "dim"), status["repository"]),
-        line(("clients     ", "dim"), status["clients"]),
+        *([line(("clients     ", "dim"), status["clients"])] if "clients" in status else []),
         line(("topology    ", "dim"), status["topology"]),
         line(("kubeconfig  ", "dim"), status["kubeconfig"]),
     ]

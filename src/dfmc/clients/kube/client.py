@@ -12,16 +12,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from dfmc.clients.kube import nodes, pods, release, resources
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
+from dfmc.clients.kube.edits import edited_config_map
 from dfmc.clients.kube.forward import PodPort, listening
-from dfmc.clients.kube.manifest import object_names
 from dfmc.clients.kube.pod_proxy import pod_get
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.short_pod import ShortPods
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
-from dfmc.clients.protocols import AccessNeed
+from dfmc.clients.manifest import config_maps, object_names
 from dfmc.errors import RecoveryError
-from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -106,13 +106,13 @@ class DynamicKube:
         """Create the object; None when one of that name exists already (409)."""
         return await self._run(self._calls.create, obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``.
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; with ``force`` fields of other managers change hands.
 
         Raises:
             ConflictError: Another manager owns a field of it; ``why`` names fields and managers.
         """
-        return await self._run(self._calls.apply, obj)
+        return await self._run(self._calls.apply, obj, force=force)
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
@@ -162,6 +162,24 @@ class DynamicKube:
             if names is not None and one.name not in names:
                 missing.append(str(one))
         return missing
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that are there and do not say what its manifest says, by name.
+
+        Raises:
+            RecoveryError: The release's manifest cannot be read.
+        """
+        found = []
+        wanted: dict[str, dict[str, dict[str, str]]] = {}
+        for (namespace, name), data in config_maps(release.manifest).items():
+            wanted.setdefault(namespace or release.namespace, {})[name] = data
+        for namespace, by_name in wanted.items():
+            live = await self._run(self._calls.list, resources.CONFIG_MAP, namespace, labels=MANAGED_BY_HELM)
+            for one in live:
+                name = str(one["metadata"]["name"])
+                if name in by_name and (edit := edited_config_map(one, by_name[name])):
+                    found.append(edit)
+        return sorted(found, key=lambda edit: edit.name)
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
@@ -230,6 +248,10 @@ class DynamicKube:
         """
         return await self._short_pods.run(pod, timeout)
 
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
+        return await self._run(self._calls.last_words, pod, namespace, container)
+
     @contextlib.asynccontextmanager
     async def port_forward(self, namespace: str, pod: str, port: int) -> AsyncIterator[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number.
@@ -275,6 +297,8 @@ class DynamicKube:
         attributes = {"verb": need.verb, "group": need.group, "resource": resource, "subresource": subresource}
         if need.namespace:
             attributes["namespace"] = need.namespace
+        if need.name:
+            attributes["name"] = need.name
         review = self._calls.create(
             {
                 "apiVersion": resources.ACCESS_REVIEW.api_version,

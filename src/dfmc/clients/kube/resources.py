@@ -52,6 +52,7 @@ def group_version_path(api_version: str) -> str:
 
 SECRET = Resource("v1", "Secret", "secrets")
 POD = Resource("v1", "Pod", "pods")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 EVENT = Resource("v1", "Event", "events")
 NODE = Resource("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
@@ -67,6 +68,7 @@ KNOWN: Mapping[tuple[str, str], Resource] = {
     for resource in (
         SECRET,
         POD,
+        CONFIG_MAP,
         EVENT,
         NODE,
         NAMESPACE,
@@ -74,7 +76,6 @@ KNOWN: Mapping[tuple[str, str], Resource] = {
         STATEFUL_SET,
         DAEMON_SET,
         ACCESS_REVIEW,
-        Resource("v1", "ConfigMap", "configmaps"),
         Resource("v1", "Service", "services"),
         Resource("v1", "ServiceAccount", "serviceaccounts"),
         Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
