@@ -89,6 +89,9 @@ class FakeKube:
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
         return []
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        return []
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         self._enter("get", "Release", name)
         return None
