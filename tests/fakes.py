@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError, UnreachableError
-from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -22,6 +22,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
+        self.logs: dict[tuple[str, str], str] = {}
         self.pages: dict[tuple[str, str, int, str], str] = {}
         self.on_page: Callable[[str, str, int, str], str] | None = None
         self.on_run: Callable[[JsonObject], PodRun] | None = None
@@ -69,7 +70,7 @@ class FakeKube:
         self._enter("create", obj["kind"], obj["metadata"]["name"])
         return None if _key(obj) in self.objects else self._stored(obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         self._enter("apply", obj["kind"], obj["metadata"]["name"])
         return self._stored(obj)
 
@@ -99,6 +100,9 @@ class FakeKube:
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         return ()
 
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        return ()
+
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         self._enter("unlock", "Release", name)
         return False
@@ -108,6 +112,10 @@ class FakeKube:
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return []
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        self._enter("get", "Log", f"{pod}/{container}")
+        return self.logs.get((pod, container), "")
 
     async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
         """The page in ``pages``, or what ``on_page`` says."""
@@ -126,6 +134,11 @@ class FakeKube:
         return self.on_run(copy.deepcopy(pod))
 
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
+        raise AssertionError("nothing to forward to")
+
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")
 
     async def close(self) -> None:

@@ -10,12 +10,14 @@ import pytest
 from command_line import Dfmc
 from dfmc import __version__, errors
 from dfmc.errors import DfmcError, PartialError, PreflightError
+from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version",
-    "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console", "schema",
+    "version", "testbed",
 )  # fmt: skip
+WITH_FILE = ("validate", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console")
 
 
 def loaded_after(*arguments: str) -> set[str]:
@@ -63,7 +65,7 @@ def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(comman
     assert lines[-1].strip().startswith(f"dfmc {command}")
 
 
-@pytest.mark.parametrize("command", ["validate", "match", "render", "plan", "up", "status", "add-cluster", "console"])
+@pytest.mark.parametrize("command", WITH_FILE)
 def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     assert "DFMC_FILE" in dfmc(command, "--help").out
 
@@ -162,6 +164,7 @@ def test_ctrl_c_is_130(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"]])
+@scenario("K6", real=True)
 def test_a_reader_that_has_gone_is_no_error_to_report(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -188,6 +191,7 @@ def test_json_has_no_colour_even_when_asked_for(dfmc: Dfmc) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["validate"], ["version"], ["version", "-o", "json"], ["--help"]])
+@scenario("K7", real=True)
 def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         found = subprocess.run(
@@ -198,6 +202,7 @@ def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&-"])
+@scenario("K6", real=True)
 def test_a_closed_stream_is_no_bug(closed: str) -> None:
     command = f'"{sys.executable}" -m dfmc validate {closed}'
     found = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
 import re
 import signal
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from bed_tools import wait_until
+from bed_tools import ManagerRest, wait_until
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -92,6 +94,7 @@ def nothing_is_left_to_do(world: World) -> bool:
     return "nothing to do" in world.dfmc("up", str(world.topology)).stdout
 
 
+@scenario("K3", real=True)
 def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no_lock(up_world: World) -> None:
     world = up_world
     before = records(world)
@@ -111,6 +114,7 @@ def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no
 
 
 @pytest.mark.parametrize("moment", ["b: release: helm install", "b: release: done"])
+@scenario("N2", "N3", "X4", "X7", real=True)
 def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world: World) -> None:
     world = up_world
     before, secrets = records(world), credentials(world)
@@ -125,6 +129,7 @@ def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world
     assert nothing_is_left_to_do(world)
 
 
+@scenario("X1", real=True)
 def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: World) -> None:
     world = up_world
     world.tools.remove_namespaces("cluster-b")
@@ -152,6 +157,7 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
     assert statuses(world, "cluster-b") == ["deployed"]
 
 
+@scenario("V4", real=True)
 def test_what_somebody_deleted_is_shown_and_made_again(up_world: World) -> None:
     world = up_world
     world.tools.kubectl("-n", "cluster-b", "delete", "service", "dragonfly-scheduler")
@@ -179,6 +185,43 @@ def test_a_manager_that_is_away_is_no_reason_to_upgrade_a_member(up_world: World
     assert {name: world.revisions(f"cluster-{name}") for name in "ab"} == before
 
 
+def test_the_console_answers_at_the_same_address_after_its_pod_was_deleted(up_world: World) -> None:
+    world = up_world
+    command = [sys.executable, "-m", "dfmc", "console", str(world.topology)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=world.environment, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout is not None
+            console = ManagerRest(process.stdout.readline().strip())
+            (pod,) = pods_of(world, "manager")
+            assert answers(console)
+            world.tools.kubectl("-n", "cluster-a", "delete", "pod", pod)
+            wait_until("another manager pod", lambda: pods_of(world, "manager") not in ([], [pod]))
+            wait_until("the console's answer", lambda: answers(console), 120)
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert f"pod {pod} does not serve any more" in said
+    assert "serves now, at the same address" in said
+
+
+def pods_of(world: World, component: str) -> list[str]:
+    """Names of a's pods of a component that are not being deleted."""
+    pods = world.tools.objects("pods", "-n", "cluster-a", "-l", f"component={component}")
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def answers(console: ManagerRest) -> bool:
+    """Tell whether the manager itself says something at the address."""
+    try:
+        status, _ = console.request("GET", "/api/v1/clusters")
+    except (OSError, http.client.HTTPException):  # closed, or no answer in time
+        return False
+    return status == 401
+
+
+@scenario("N10", real=True)
 def test_lost_credentials_are_never_made_up_again(up_world: World) -> None:
     world = up_world
     kept = json.loads(world.tools.kubectl("-n", "cluster-a", "get", "secret", "dfmc-dragonfly", "-o", "json"))
@@ -207,6 +250,7 @@ def mark_status(world: World, namespace: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["uninstalling", "pending-upgrade"])
+@scenario("N2", "U3", real=True)
 def test_a_release_that_somebody_left_half_done_is_finished(status: str, up_world: World) -> None:
     world = up_world
     before = records(world)

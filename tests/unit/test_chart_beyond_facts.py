@@ -45,6 +45,18 @@ class Clients:
     def chart_source(self) -> Any:
         return self
 
+    def blobs(self) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("nothing is pushed here")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
+
     async def fetch(self, **wanted: object) -> ChartArchive:
         return ChartArchive(Path("/chart.tgz"), "0" * 64, "dragonfly", self.version, "2.5.1")
 

@@ -16,7 +16,7 @@ import pytest
 
 from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.supervisor import probes
-from dfmc.testbed.supervisor.proxies import ServiceProxy, open_egress
+from dfmc.testbed.supervisor.proxies import ServiceProxy, open_egress, open_pod_proxy
 from dfmc.testbed.supervisor.service_table import listeners
 
 BLOCK = AddressBlock(40)
@@ -216,6 +216,25 @@ def test_the_api_servers_way_leads_to_pods_and_to_kwok(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_the_clusters_own_way_to_pods_leads_nowhere_else(tmp_path: Path) -> None:
+    def ask(target: str) -> bytes:
+        with socket.create_connection((BLOCK.pod_proxy_address, BLOCK.ports.pod_proxy), 5) as connection:
+            connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n?".encode())
+            head = connection.recv(1000)
+            return head + (connection.recv(1000) if b" 200 " in head else b"")
+
+    async def scenario() -> None:
+        server = await open_pod_proxy(BLOCK)
+        with answering(b"seed", host="127.104.0.9") as seed, answering(b"other", host="127.105.0.9") as other:
+            assert (await asyncio.to_thread(ask, f"10.104.0.9:{seed}")).endswith(b"seed")
+            for target in (f"10.105.0.9:{other}", f"192.0.2.1:{seed}", f"a.name:{seed}"):
+                assert b" 502 " in await asyncio.to_thread(ask, target)
+        server.close()
+        await finish()
+
+    asyncio.run(scenario())
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
@@ -239,6 +258,27 @@ SETTINGS, HEADERS = frame(4, 0, 0), frame(1, 4, 1, b"\x88")
 def test_only_a_serving_answer_makes_a_grpc_server_ready(answer: bytes, serving: bool) -> None:
     with answering(answer) as port:
         assert probes.grpc_serving("127.0.0.1", port) is serving
+
+
+def test_a_grpc_server_on_a_unix_socket_is_asked_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    assert not probes.grpc_serving_at(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(SETTINGS + HEADERS + frame(0, 0, 1, b"\0\0\0\0\x02\x08\x01"))
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert probes.grpc_serving_at(path)
+        thread.join(5)
 
 
 @pytest.mark.parametrize(

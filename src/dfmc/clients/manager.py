@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from dfmc.clients.manager_http import Answer, ManagerHttp, NoAnswerError, NotSentError
+from dfmc.clients.manager_http import DEFAULT_TIMEOUT, Answer, ManagerHttp, NoAnswerError, NotSentError
 from dfmc.clients.manager_rows import (
     UnexpectedAnswerError,
     cluster_record,
@@ -54,6 +54,7 @@ class RestManager:
         clock: Seconds that only grow.
         sleep: Waits.
         mask: Replaces secrets in what the manager says.
+        timeout: Seconds to connect, and each for an answer to begin and to end.
 
     Raises:
         PreflightError: The address is none.
@@ -67,11 +68,12 @@ class RestManager:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         mask: Callable[[str], str] = str,
+        timeout: tuple[float, float] = DEFAULT_TIMEOUT,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
         self._asked = 0
-        self._http = ManagerHttp(base_url, transport=transport, mask=mask)
+        self._http = ManagerHttp(base_url, transport=transport, mask=mask, timeout=timeout)
         self._session = ManagerSession(self._http, clock=clock, sleep=sleep)
 
     async def is_answering(self) -> bool:

@@ -147,11 +147,12 @@ class ManagerSession:
         action, started, attempt, renewed = f"{method} {path}", self._clock(), 0, False
         while True:
             attempt += 1
-            token, waited = self._token, self._clock() - started
+            token = self._token
             try:
                 answer = await self._http.send(method, path, params=params, body=body, token=token)
             except (NotSentError, NoAnswerError):
-                if not persistent or waited >= SETTLE:
+                # Counted after the attempt: one that hangs to its deadline has used up that patience too.
+                if not persistent or self._clock() - started >= SETTLE:
                     raise
             else:
                 if answer.status in (401, 403):
@@ -167,7 +168,7 @@ class ManagerSession:
                     patience = SETTLE
                 else:
                     return answer
-                if waited >= patience:
+                if self._clock() - started >= patience:
                     raise self._http.failure(action, answer)
             await self._sleep(min(float(attempt), _LONGEST_PAUSE))
 

@@ -16,7 +16,7 @@ from dfmc.engine.doctor_cluster import ClusterGatherer
 from dfmc.engine.gathered import Gathered
 from dfmc.engine.lock import lease_name
 from dfmc.engine.observe import observe
-from dfmc.engine.preparation import check_selection, fetch_chart, plan_for, prepare, selected
+from dfmc.engine.preparation import fetch_chart, plan_for, prepare
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
 from dfmc.planning.checks.facts import ClusterFacts, Facts, Need
@@ -59,9 +59,9 @@ async def doctor(session: Session, *, skip: Collection[str] = (), pods: bool = T
     Raises:
         UsageError: ``options.only`` names a cluster that the file has not.
     """
-    check_selection(session)
+    session.selected()
     gathered = Gathered(needed_by(CHECKS, skip))
-    names = [cluster.name for cluster in selected(session)]
+    names = [cluster.name for cluster in session.selected()]
     if not pods:
         gathered.absent |= {(Need.PROBES, name): "left out by --no-pods" for name in names}
     helm, chart, given, observed = await _first_look(session, gathered)

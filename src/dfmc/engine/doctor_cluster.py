@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from dfmc.clients.kube.manifest import documents
-from dfmc.clients.protocols import AccessNeed, ChartArchive
+from dfmc.clients.manifest import documents
+from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.gathered import Gathered
-from dfmc.engine.preflight import needs_of_kinds
 from dfmc.engine.probe import reach
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
@@ -17,7 +16,9 @@ from dfmc.planning.checks.nodes import matching, obstacle
 from dfmc.planning.checks.reachability import endpoints_of
 from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL
 from dfmc.planning.plan import values_inputs
+from dfmc.planning.rights import lock_rights, manager_rights, rights
 from dfmc.planning.steps import Kind, Plan
+from dfmc.state import AccessNeed
 from dfmc.symbols import resolve
 from dfmc.topology.model import ClusterSpec
 from dfmc.values.render import render_values
@@ -106,7 +107,9 @@ class ClusterGatherer:
             kinds |= {Kind.EXPOSE} if topology.manager.expose.type != "ClusterIP" else set()
         reads = [AccessNeed(verb, group, resource, cluster.namespace) for verb, group, resource in _READS]
         reads += [AccessNeed("get", "", "namespaces"), AccessNeed("list", "", "nodes")]
-        needs = [*reads, *needs_of_kinds(topology, cluster, kinds, locks=True)]
+        needs = [*reads, *rights(topology, cluster, kinds)]
+        if cluster.name == topology.manager.cluster:
+            needs += [*lock_rights(topology), *manager_rights(topology)]
         return tuple(dict.fromkeys(needs))
 
     # --- releases ----------------------------------------------------------------------------------------------

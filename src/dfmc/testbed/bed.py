@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfmc.errors import LockedError, NotReadyError, PreflightError
+from dfmc.errors import NotReadyError, PreflightError
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries import (
     ALWAYS,
-    DATA_PLANE,
     BinaryCache,
     Report,
     default_directory,
@@ -26,7 +24,9 @@ from dfmc.testbed.binaries import (
     ensure_database_template,
     ensure_system_programs,
 )
+from dfmc.testbed.block_claims import block_claims
 from dfmc.testbed.chart_repository import INDEX_FILE, package_chart, repository_index, standin_versions
+from dfmc.testbed.client_choice import client_programs
 from dfmc.testbed.cluster_objects import ensure_objects, wait_for_nodes
 from dfmc.testbed.control_plane import COMPONENTS, ControlPlane, block_is_free
 from dfmc.testbed.given_chart import chart_to_use
@@ -41,10 +41,10 @@ from dfmc.testbed.layout import (
     first_block,
     write_if_changed,
 )
-from dfmc.testbed.plan import BedPlan, ClusterPlan, grow
+from dfmc.testbed.locking import locked
+from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
-    GUIDE_TOPOLOGY,
     ChartSource,
     chart_version,
     check_stand_in,
@@ -52,11 +52,11 @@ from dfmc.testbed.topology_copy import (
     dump_topology,
     localised,
     parse_topology,
+    topology_source,
 )
 
-_LOCK_SECONDS = 1800.0
 _SUPERVISOR_SECONDS = 60.0
-_SUPERVISOR_START_SECONDS = 5.0
+_SUPERVISOR_START_SECONDS = 20.0
 
 
 def up(request: BedRequest, report: Report) -> BedState:
@@ -76,18 +76,18 @@ def up(request: BedRequest, report: Report) -> BedState:
     """
     layout = BedLayout(request.directory.absolute())
     layout.check_socket_paths()
-    text, origin, directory = _topology_source(request)
+    text, origin, directory = topology_source(request.topology)
     topology = parse_topology(text, origin)
     if request.chart == "stand-in":
         check_stand_in(chart_version(topology), standin_versions())
     local = localised(topology, ChartSource(), directory)
     cache = BinaryCache((request.cache or default_directory()).absolute())
     programs = _programs(cache, request.helm, report)
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
-        programs.update(_client_programs(request, stored, cache))
-        plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
+        programs.update(client_programs(request, stored, cache))
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        plan = _with_blocks(layout.directory, stored.plan if stored else None, cluster_needs(local))
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
         if stored is None:
             bed.write(layout)  # before the first cluster: `down` must know what to remove after an interruption
@@ -178,7 +178,7 @@ def down(directory: Path, report: Report) -> bool:
     layout = BedLayout(directory.absolute())
     if not layout.directory.is_dir():
         return False
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
         if stored is None and any(layout.directory.iterdir()):
             raise PreflightError(
@@ -200,15 +200,15 @@ def down(directory: Path, report: Report) -> bool:
     return True
 
 
-def _topology_source(request: BedRequest) -> tuple[str, str, Path]:
-    if request.topology is None:
-        return dump_topology(GUIDE_TOPOLOGY), "<the guide's topology>", Path.cwd()
-    try:
-        return request.topology.read_text(), str(request.topology), request.topology.absolute().parent
-    except OSError as error:
-        raise PreflightError(
-            "the topology file cannot be read", where=str(request.topology), why=error.strerror or str(error)
-        ) from error
+def _with_blocks(directory: Path, plan: BedPlan | None, needs: Sequence[ClusterNeed]) -> BedPlan:
+    with block_claims() as claims:
+
+        def is_free(block: AddressBlock) -> bool:
+            return claims.is_free(block.index, directory) and block_is_free(block)
+
+        grown = grow(plan, needs, first_block(directory), is_free)
+        claims.keep(directory, [cluster.index for cluster in grown.clusters])
+        return grown
 
 
 def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
@@ -216,28 +216,6 @@ def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
     system = ensure_system_programs(report)
     template = ensure_database_template(cache, system, report)
     return {**{name: str(path) for name, path in system.items()}, "database-template": str(template)}
-
-
-def _client_programs(request: BedRequest, stored: StoredBed | None, cache: BinaryCache) -> dict[str, str]:
-    """Return the programs of clients and seed clients; empty where the bed simulates them."""
-    if stored is not None and request.clients not in ("auto", "real" if stored.clients else "simulated"):
-        raise PreflightError(
-            f"the bed was made with {'real' if stored.clients else 'simulated'} clients, and keeps them",
-            where=str(request.directory),
-            next_step="dfmc testbed down, then up again",
-        )
-    wanted = stored.clients if stored is not None else request.clients == "real"
-    there = all(cache.is_current(program) for program in DATA_PLANE)
-    if wanted and not there:
-        raise PreflightError(
-            "the program of Dragonfly's client is not there",
-            where=str(cache.bin),
-            why="it is built from the Rust crate dragonfly-client, which takes 20 to 45 minutes",
-            next_step="dfmc testbed binaries --client, or `testbed up --clients simulated`",
-        )
-    if not there or (stored is None and request.clients == "simulated") or (stored is not None and not stored.clients):
-        return {}
-    return {program.name: str(cache.path(program.name)) for program in DATA_PLANE}
 
 
 def _chart_source(request: BedRequest, plan: BedPlan, layout: BedLayout, report: Report) -> ChartSource:
@@ -339,30 +317,3 @@ def _orphans(layout: BedLayout) -> list[int]:
         if works_in(pid, file.parent):
             found.append(pid)
     return found
-
-
-@contextmanager
-def _locked(layout: BedLayout, report: Callable[[str], None]) -> Iterator[None]:
-    layout.lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    told = False
-    while True:
-        handle = layout.lock.open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder removes the file at its end; a lock on a removed file would exclude nobody.
-            if layout.lock.exists() and os.fstat(handle.fileno()).st_ino == layout.lock.stat().st_ino:
-                break
-        except BlockingIOError:
-            if not told:
-                report("another run works on this bed; waiting for it")
-                told = True
-        handle.close()
-        if time.monotonic() > deadline:
-            raise LockedError("another run works on this bed", where=str(layout.directory))
-        time.sleep(0.1)
-    with handle:
-        try:
-            yield
-        finally:
-            layout.lock.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ RETRIES = 3
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 5.0
 _PASSING = frozenset({500, 502, 503, 504})
+_LENGTHS = ("Content-Length", "Transfer-Encoding")
 _OF_OUR_FILES = ("[X509", "[PEM", "[ASN1", "PEM lib", "key is encrypted")  # OpenSSL on what a kubeconfig names
 _log = logging.getLogger(__name__)
 
@@ -123,6 +124,9 @@ class Transport:
             ).response
             received = time.time()
             body = self._read(response, call, deadline)
+            # Over TLS a connection that is reset within the head looks like one that ended: no length, no body.
+            if not body and response.status != 204 and not any(name in response.headers for name in _LENGTHS):
+                raise _Broken("the connection ended within the answer")
         except ProtocolError as error:
             raise _Broken(_cause_in_words(error)) from error
         except HTTPError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,28 +29,6 @@ class ObjectName:
         return f"{self.kind} {self.name}"
 
 
-def documents(manifest: str) -> tuple[dict[str, Any], ...]:
-    """Return the objects of a manifest whole, in its order.
-
-    Raises:
-        RecoveryError: It is no YAML.
-    """
-    found = []
-    for text in _SEPARATOR.split(manifest):
-        try:
-            document = load_yaml(text.encode())
-        except yaml.YAMLError as error:
-            # The error's own text may quote the manifest, which holds passwords.
-            raise RecoveryError(
-                "the manifest in the release's record is not YAML",
-                why=type(error).__name__,
-                next_step="see `helm get manifest` of the release",
-            ) from None
-        if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
-            found.append(document)
-    return tuple(found)
-
-
 def object_names(manifest: str) -> tuple[ObjectName, ...]:
     """Return the names of a manifest's objects, in its order; errors as documents."""
     return tuple(
@@ -61,3 +40,37 @@ def object_names(manifest: str) -> tuple[ObjectName, ...]:
         )
         for document in documents(manifest)
     )
+
+
+def config_maps(manifest: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the texts of a manifest's ConfigMaps by namespace (empty: the release's) and name; errors as object_names.
+
+    A value that YAML reads as something else than a text is one nevertheless: the API server takes no other.
+    """
+    found = {}
+    for document in documents(manifest):
+        if document.get("kind") == "ConfigMap":
+            metadata, data = document["metadata"], document.get("data") or {}
+            texts = {str(key): str(value) for key, value in data.items() if value is not None}
+            found[str(metadata.get("namespace") or ""), str(metadata.get("name"))] = texts
+    return found
+
+
+def documents(manifest: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a manifest whole, in its order.
+
+    Raises:
+        RecoveryError: It is no YAML.
+    """
+    for text in _SEPARATOR.split(manifest):
+        try:
+            document = load_yaml(text.encode())
+        except yaml.YAMLError as error:
+            # The error's own text may quote the manifest, which holds passwords.
+            raise RecoveryError(
+                "the manifest in the release's record is not YAML",
+                why=type(error).__name__,
+                next_step="see `helm get manifest` of the release",
+            ) from None
+        if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
+            yield document
