@@ -140,10 +140,11 @@ def _config_maps(file: Topology, cluster: ClusterSpec, world: Observed) -> tuple
 
 
 def _put(content: dict[str, Any], path: str, value: Any) -> None:
-    *outer, last = path.split(".")
+    listed, of_every, inner = path.partition("[].")
+    *outer, last = listed.split(".")
     for key in outer:
         content = content.setdefault(key, {})
-    content[last] = value
+    content[last] = [{inner: one} for one in value] if of_every else value
 
 
 def pod(name: str, component: str, ip: str, node: str = "a-1") -> PodState:
