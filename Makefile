@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# The certificates that pip, git and Go trust, not uv's own list: behind a company's proxy only these are right.
+export UV_SYSTEM_CERTS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
 
@@ -65,7 +68,7 @@ test: lint bed-binaries
 	@echo "==> Tests without a bed (about two minutes on two cores)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
 	@echo "==> Tests on the embedded bed (about five minutes)"
-	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 2 --dist loadfile
+	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m e2e -n 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py

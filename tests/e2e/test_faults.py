@@ -18,6 +18,7 @@ import pytest
 
 from bed_tools import ManagerRest, wait_until
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -93,6 +94,7 @@ def nothing_is_left_to_do(world: World) -> bool:
     return "nothing to do" in world.dfmc("up", str(world.topology)).stdout
 
 
+@scenario("K3", real=True)
 def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no_lock(up_world: World) -> None:
     world = up_world
     before = records(world)
@@ -112,6 +114,7 @@ def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no
 
 
 @pytest.mark.parametrize("moment", ["b: release: helm install", "b: release: done"])
+@scenario("N2", "N3", "X4", "X7", real=True)
 def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world: World) -> None:
     world = up_world
     before, secrets = records(world), credentials(world)
@@ -126,6 +129,7 @@ def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world
     assert nothing_is_left_to_do(world)
 
 
+@scenario("X1", real=True)
 def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: World) -> None:
     world = up_world
     world.tools.remove_namespaces("cluster-b")
@@ -153,6 +157,7 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
     assert statuses(world, "cluster-b") == ["deployed"]
 
 
+@scenario("V4", real=True)
 def test_what_somebody_deleted_is_shown_and_made_again(up_world: World) -> None:
     world = up_world
     world.tools.kubectl("-n", "cluster-b", "delete", "service", "dragonfly-scheduler")
@@ -216,6 +221,7 @@ def answers(console: ManagerRest) -> bool:
     return status == 401
 
 
+@scenario("N10", real=True)
 def test_lost_credentials_are_never_made_up_again(up_world: World) -> None:
     world = up_world
     kept = json.loads(world.tools.kubectl("-n", "cluster-a", "get", "secret", "dfmc-dragonfly", "-o", "json"))
@@ -244,6 +250,7 @@ def mark_status(world: World, namespace: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["uninstalling", "pending-upgrade"])
+@scenario("N2", "U3", real=True)
 def test_a_release_that_somebody_left_half_done_is_finished(status: str, up_world: World) -> None:
     world = up_world
     before = records(world)

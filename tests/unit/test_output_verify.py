@@ -29,7 +29,7 @@ def healthy(name: str) -> VerifiedCluster:
 
 
 def faulty(name: str = "b", *causes: Cause) -> VerifiedCluster:
-    crossed = Verdict("other cluster", 64 * MIB, 0, 64 * MIB, causes or (CAUSE,))
+    crossed = Verdict("other-cluster", 64 * MIB, 0, 64 * MIB, causes or (CAUSE,))
     return VerifiedCluster(name, (pulled(name, 1, crossed), pulled(name, 2, crossed)), notes=("half of it",))
 
 
@@ -70,6 +70,11 @@ def test_a_cause_is_one_sentence_and_the_next_command_and_told_once() -> None:
     ]
 
 
+def test_a_missing_trace_is_a_note() -> None:
+    found = VerifiedPull(Pull("a", "worker-a1", "c", True), Verdict("seed", 1, 1, 0), 1.0, is_traced=False)
+    assert "⚠ a: Jaeger has no trace of the pull on worker-a1" in lines(report(VerifiedCluster("a", (found,))))
+
+
 def test_a_cluster_out_of_reach_has_its_reason() -> None:
     error = UnreachableError("the API server does not answer", why="refused", next_step="kubectl version")
     assert lines(report(VerifiedCluster("b", error=error))) == [
@@ -96,11 +101,12 @@ def test_the_document_is_a_contract() -> None:
         "node": "worker-b1",
         "client": "c",
         "first": True,
-        "source": "other cluster",
+        "source": "other-cluster",
         "bytesReceived": 64 * MIB,
         "bytesFromRegistry": 0,
         "bytesAcrossClusters": 64 * MIB,
         "seconds": 1.6,
+        "traced": None,
         "causes": [{"id": "client-id", "what": CAUSE.sentence, "next": CAUSE.next_step}],
         "notes": [],
     }

@@ -20,7 +20,6 @@ from dfmc.planning.pulls import (
     Place,
     Pull,
     World,
-    has_settled,
     movement,
     plan_pulls,
 )
@@ -116,7 +115,7 @@ def test_a_client_with_another_clusters_id_is_served_from_there() -> None:
         client.joined = 1
     verdicts = verify(sim, b=view("b", wiring=(wrong_id("client"),)))
     assert causes(verdicts) == [[], [], ["client-id"], ["client-id"]]
-    assert [verdict.source for verdict in verdicts[2:]] == ["other cluster"] * 2
+    assert [verdict.source for verdict in verdicts[2:]] == ["other-cluster"] * 2
     assert verdicts[2].crossed == 64 * MIB
     assert verdicts[2].causes[0].sentence == (
         "the client on worker-b1 works with the scheduler of a: it carries another cluster's id "
@@ -193,7 +192,7 @@ def test_a_runtime_that_does_not_ask_the_proxy_is_told() -> None:
     sim.client("a").wired = False
     verdicts = verify(sim, "a")
     assert causes(verdicts)[0] == ["runtime-not-wired"]
-    assert verdicts[0].source == "not Dragonfly"
+    assert verdicts[0].source == "none"
     assert "did not go through Dragonfly at all" in verdicts[0].causes[0].sentence
     assert "hosts.toml" in verdicts[0].causes[0].sentence
 
@@ -308,13 +307,6 @@ def _without(peers: dict[Place, PeerCounters], place: Place) -> dict[Place, Peer
     return {key: value for key, value in peers.items() if key != place}
 
 
-def test_an_upload_that_is_not_counted_yet_is_waited_for() -> None:
-    place, other = Place("a", "x"), Place("a", "y")
-    late = Movement({place: PeerCounters(from_peers=10), other: PeerCounters(uploaded=4)}, {}, {})
-    assert not has_settled(late)
-    assert has_settled(replace(late, peers={**late.peers, other: PeerCounters(uploaded=10)}))
-
-
 # --- properties ------------------------------------------------------------------------------------------------------
 
 SIZES = st.integers(min_value=1, max_value=1 << 40)
@@ -336,7 +328,6 @@ def test_bytes_are_conserved(transfers: list[tuple[str, str, int]]) -> None:
     assert sum(moved.incoming(name) for name in "abc") <= crossing
     if not crossing:
         assert all(moved.incoming(name) == moved.outgoing(name) == 0 for name in "abc")
-    assert has_settled(moved)
 
 
 FAULTS = ("none", "client id", "seed id", "seed down", "scheduler down", "proxy dead", "not wired")

@@ -182,4 +182,4 @@ def test_a_started_build_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     begun = time.monotonic()
     with pytest.raises(PreflightError, match="longer than"):
         ensure(["etcd"], BinaryCache(tmp_path / "cache"), lambda line: None)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 45  # not the 60 s that it would sleep

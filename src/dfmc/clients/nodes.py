@@ -16,7 +16,7 @@ from typing import Any
 from dfmc.clients.child_process import ChildDeadlineError, run_child
 from dfmc.clients.foreign_text import readable
 from dfmc.clients.protocols import JsonObject, KubeClient
-from dfmc.errors import DfmcError, NotReadyError, UsageError
+from dfmc.errors import DfmcError, NotReadyError, PreflightError, UsageError
 from dfmc.state import NodePull
 
 NAME = "dfmc-verify"
@@ -56,7 +56,7 @@ remove >/dev/null 2>&1 || echo dfmc-kept=yes
 
 
 class ShortPodNodes:
-    """Implements ``clients.protocols.NodeAccess`` with a pod on the node.
+    """Implements ``clients.pull_protocols.NodeAccess`` with a pod on the node.
 
     Args:
         kube: Makes the pod.
@@ -79,7 +79,7 @@ class ShortPodNodes:
 
 
 class KindNodes:
-    """Implements ``clients.protocols.NodeAccess`` with ``docker exec``, for nodes that are kind's containers.
+    """Implements ``clients.pull_protocols.NodeAccess`` with ``docker exec``, for nodes that are kind's containers.
 
     Args:
         docker: Absolute path of docker.
@@ -106,6 +106,8 @@ class KindNodes:
             ended = await run_child(argv, environment=os.environ, deadline=timeout)
         except ChildDeadlineError as error:
             raise NotReadyError(f"the pull on {node} has not ended within {timeout:.0f} s") from error
+        except OSError as error:
+            raise PreflightError("docker cannot be run", why=error.strerror or str(error)) from error
         output = self._otherwise.mask((ended.stdout + ended.stderr).decode("utf-8", errors="replace"))
         return node_pull(ended.returncode, output, node, image, time.monotonic() - started)
 

@@ -12,7 +12,7 @@ import yaml
 from dfmc.clients.metrics import peer_counters, scheduler_counters
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
-from dfmc.planning.pulls import Counters, Movement, Place, World, has_settled, movement
+from dfmc.planning.pulls import Counters, Movement, Place, World, movement
 from dfmc.state import ObservedCluster, PeerCounters, SchedulerCounters
 from dfmc.values.layouts import Layout
 from dfmc.values.merge import get_path
@@ -106,20 +106,23 @@ class CounterReader:
                 unread[place] = str(error)
         return Counters(peers, schedulers, unread)
 
-    async def settled(self, world: World, before: Counters) -> tuple[Counters, Movement]:
-        """Return the counters once two readings agree and every upload is counted, and what moved.
+    async def settled(self, world: World, before: Counters, cluster: str) -> tuple[Counters, Movement]:
+        """Return the counters once two readings agree and the cluster's uploads are all counted, and what moved.
 
-        Where others pull all the time that never comes; the last of a few readings is taken then.
+        Where others pull all the time that may never come. Of a few readings the one is taken then in which the least
+        is missing: what really came from another cluster is missing in each of them.
         """
         previous: Counters | None = None
+        readings: list[tuple[Counters, Movement]] = []
         for pause in _SETTLING_PAUSES:
             await asyncio.sleep(pause)
             after = await self.read(world)
             moved = movement(before, after)
-            if after == previous and has_settled(moved):
-                break
+            if after == previous and not moved.incoming(cluster):
+                return after, moved
+            readings.append((after, moved))
             previous = after
-        return after, moved
+        return min(reversed(readings), key=lambda reading: reading[1].incoming(cluster))
 
     def _port_of(self, cluster: str, role: str) -> int:
         ports = self._ports[cluster]

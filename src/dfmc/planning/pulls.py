@@ -35,12 +35,14 @@ class Peer:
 
     Attributes:
         node: Its Kubernetes node.
+        ip: The pod's address, the node's for a client.
     """
 
     place: Place
     node: str
     role: Literal["client", "seed"]
     is_ready: bool = True
+    ip: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class Movement:
         """Return the bytes that a cluster's peers got from other clusters' peers.
 
         What a peer uploads another one receives, so that within a cluster both are equal; it is an exact figure as
-        long as the cluster sends nothing out at the same time, and too small a one otherwise.
+        long as the cluster sends nothing out at the same time, and too small a one otherwise. The receiver counts a
+        piece when it has it, the sender when the last byte is out, which may be a moment later.
         """
         total = self.of_cluster(cluster)
         return max(0, total.from_peers - total.uploaded)
@@ -228,12 +231,3 @@ def _moved(before: Mapping[Place, C], after: Mapping[Place, C], lost: dict[Place
 
 def _plus(one: PeerCounters, other: PeerCounters) -> PeerCounters:
     return PeerCounters(*(mine + theirs for mine, theirs in zip(vars(one).values(), vars(other).values(), strict=True)))
-
-
-def has_settled(moved: Movement) -> bool:
-    """True when what was uploaded anywhere has caught up with what was downloaded from peers.
-
-    The receiver counts a piece when it has it, the sender when the last byte is out, which may be a moment later.
-    """
-    total = moved.total(moved.peers)
-    return total.uploaded >= total.from_peers

@@ -15,7 +15,7 @@ from typing import Literal
 from dfmc.planning.pulls import ClusterView, Movement, Outcome, Pull, World
 from dfmc.state import PeerCounters
 
-Source = Literal["seed", "peers", "disk", "registry", "other cluster", "not Dragonfly", "unknown"]
+Source = Literal["seed", "peers", "disk", "registry", "other-cluster", "none", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Verdict:
 
     Attributes:
         source: Where the node's client had the bytes from. ``seed``: from its own seed, which fetched them from the
-            registry; ``registry``: the client fetched them by itself.
+            registry; ``registry``: the client fetched them by itself; ``none``: no byte came through Dragonfly.
         received: Bytes that the node's client gave to the runtime.
         fetched: Bytes that the cluster's peers fetched from the registry during the pull.
         crossed: Bytes that came from other clusters' peers.
@@ -132,13 +132,13 @@ class _Case:
         if mine is None:
             return "unknown"
         if mine.received == 0:
-            return "unknown" if self.outcome.error else "not Dragonfly"
+            return "unknown" if self.outcome.error else "none"
         if mine.from_source > 0 and mine.from_source >= mine.from_peers:
             return "registry"
         if mine.from_disk > mine.from_peers:
             return "disk"
         if self.crossed > 0 or self.is_guest:
-            return "other cluster"
+            return "other-cluster"
         return "seed" if self.seed_total.from_source > 0 else "peers"
 
     # --- causes --------------------------------------------------------------------------------------------------
