@@ -143,6 +143,18 @@ def test_without_its_scheduler_a_client_fetches_by_itself() -> None:
     assert "no scheduler of b is ready" in verdicts[2].causes[0].sentence
 
 
+def test_what_others_pull_meanwhile_is_no_hint_of_where_a_client_without_scheduler_went() -> None:
+    sim = SimulatedDragonfly()
+    sim.scheduler("b").up = False
+    world, before = sim.world(), sim.counters()
+    sim.pull(sim.client("a"), "other", 100)
+    sim.pull(sim.client("b"), "content", 100)
+    pull = Pull("b", "worker-b1", "dragonfly-client-b1", is_first=True)
+    verdict = judge(world, pull, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["scheduler-down"]
+    assert "by itself" in verdict.causes[0].sentence
+
+
 def test_without_its_scheduler_a_cluster_of_scopes_falls_back_to_another() -> None:
     sim = SimulatedDragonfly()
     sim.scheduler("b").up = False
