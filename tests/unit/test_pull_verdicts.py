@@ -188,7 +188,7 @@ def test_a_seed_with_another_clusters_id_is_idle_at_home() -> None:
     assert "the seed of b serves a" in verdicts[0].causes[0].sentence
     assert "expected 2, seen 1" in verdicts[0].causes[0].sentence
     assert "-c b" in verdicts[0].causes[0].next_step
-    assert "took no part" in verdicts[2].causes[0].sentence
+    assert "registered elsewhere" in verdicts[2].causes[0].sentence
     assert verdicts[0].crossed == 64 * MIB
 
 
@@ -196,6 +196,19 @@ def test_a_seed_elsewhere_that_is_not_used_there_is_told_at_home() -> None:
     sim = SimulatedDragonfly()
     sim.seed("b").joined = 9
     assert causes(verify(sim)) == [[], [], ["seed-id"], []]
+
+
+def test_a_seed_elsewhere_that_its_old_scheduler_still_asks_is_told() -> None:
+    """Seen with real programs: the seed fetches, for nobody, and the client fetches by itself."""
+    sim = SimulatedDragonfly()
+    sim.seed("b").joined = 1
+    world, before = sim.world(), sim.counters()
+    sim.pull(sim.client("b"), "content", 100)
+    sim.seed("b").count("from_source", 100)
+    sim.scheduler("a").seeds += 1
+    pull = Pull("b", "worker-b1", "dragonfly-client-b1", is_first=True)
+    verdict = judge(world, pull, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["seed-id"]
 
 
 def test_a_runtime_that_does_not_ask_the_proxy_is_told() -> None:
