@@ -8,7 +8,7 @@ import yaml
 from dfmc.engine.chart_objects import release_objects
 from dfmc.engine.preflight import needs_of
 from dfmc.output.roles import roles_yaml
-from dfmc.planning.rights import ObjectKind, object_kind, plural
+from dfmc.planning.rights import ObjectKind, object_kind, plural, verify_rights
 from dfmc.planning.roles import Subject, needs_of_commands, role_objects
 from dfmc.planning.steps import Kind
 from dfmc.state import AccessNeed, ReleaseState
@@ -48,6 +48,18 @@ def test_down_adds_deletions() -> None:
     added = set(needs_of_commands(FILE, FILE.central, OBJECTS, down=True)) - without
     assert AccessNeed("delete", "", "persistentvolumeclaims", "cluster-a") in added
     assert AccessNeed("delete", "", "namespaces", "cluster-a", name="cluster-a") in added
+
+
+def test_verify_adds_the_way_to_counters_and_proxies_and_short_lived_pods() -> None:
+    needs = verify_rights(FILE.cluster("b"))
+    assert {need.namespace for need in needs} == {"cluster-b"}
+    assert {(need.verb, need.resource) for need in needs} >= {
+        ("get", "pods/proxy"),
+        ("create", "pods/portforward"),
+        ("create", "pods"),
+        ("delete", "pods"),
+        ("get", "pods/log"),
+    }
 
 
 def test_roles_say_the_same_as_the_needs() -> None:
