@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 HELP = (
     "Print the least that dfmc must be allowed to do, as a Role per namespace and a ClusterRole.\n\nWhat `plan`, `up` "
-    "and `status` do, for the chart's own kinds of objects; --down and --verify add what those do. Contacts no cluster. "
-    "The namespaces are printed too: a Role needs one to stand in, and then dfmc need not create any."
+    "and `status` do, for the chart's own kinds of objects; --down and --verify add what those do. Contacts no "
+    "cluster. The namespaces are printed too: a Role needs one to stand in, and then dfmc need not create any."
 )
 EXAMPLE = example(
     "dfmc rbac topology.yaml -c b --subject user:ci | kubectl --context kind-b apply -f -",
