@@ -9,6 +9,7 @@ the refused ones too (manager/service/audit.go); before that, rows live for 30 s
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ _AUDIT_FLUSH = 7.0
 _CACHE_LIFE = 31.0
 _MAX_SIGN_INS = 5
 _LONGEST_PAUSE = 5.0
+_LAST_ATTEMPT = 5.0  # what the last one gets when patience has run out meanwhile
 
 
 class ManagerSession:
@@ -134,9 +136,10 @@ class ManagerSession:
         action, started, attempt, renewed = f"{method} {path}", self._clock(), 0, False
         while True:
             attempt += 1
-            token = self._token
+            token, left = self._token, SETTLE - (self._clock() - started)
+            within = max(left, _LAST_ATTEMPT) if persistent else math.inf
             try:
-                answer = await self._http.send(method, path, params=params, body=body, token=token)
+                answer = await self._http.send(method, path, params=params, body=body, token=token, within=within)
             except (NotSentError, NoAnswerError):
                 # Counted after the attempt: one that hangs to its deadline has used up that patience too.
                 if not persistent or self._clock() - started >= SETTLE:
