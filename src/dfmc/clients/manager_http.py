@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -112,7 +111,7 @@ class ManagerHttp:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         token: str = "",
-        within: float = math.inf,
+        within: float | None = None,
     ) -> Answer:
         """Make one request and return its answer, whatever its status.
 
@@ -122,7 +121,7 @@ class ManagerHttp:
             params: Of the query.
             body: Sent as JSON.
             token: Bearer; empty: none.
-            within: Seconds that the answer may take to begin, where its caller's patience is shorter than ours.
+            within: Seconds that the answer may take to begin, where its caller has less patience than we; None: he has not.
 
         Raises:
             NotSentError: No connection.
@@ -132,7 +131,7 @@ class ManagerHttp:
             UnexpectedAnswerError: It says JSON and gives none, or too much.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        limit = min(self._read, within)
+        limit = self._read if within is None else min(self._read, within)
         # No limit for waiting in our own queue: the requests before it have theirs.
         timeout = httpx2.Timeout(limit, connect=self._connect, pool=None)
         try:

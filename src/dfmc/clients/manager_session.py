@@ -9,7 +9,6 @@ the refused ones too (manager/service/audit.go); before that, rows live for 30 s
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -137,7 +136,7 @@ class ManagerSession:
         while True:
             attempt += 1
             token, left = self._token, SETTLE - (self._clock() - started)
-            within = max(left, _LAST_ATTEMPT) if persistent else math.inf
+            within = max(left, _LAST_ATTEMPT) if persistent else None
             try:
                 answer = await self._http.send(method, path, params=params, body=body, token=token, within=within)
             except (NotSentError, NoAnswerError):

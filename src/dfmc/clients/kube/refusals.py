@@ -102,19 +102,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """The API server's answer, read to its end.
-
-    Attributes:
-        status: HTTP status.
-        body: As sent, decompressed.
-        retry_after: The header's value.
-        place: Who answered, for errors; empty where nobody will ask.
-    """
+    """The API server's answer, read to its end."""
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str = ""
-    place: str = ""
 
     def json(self) -> dict[str, Any]:
         """Return the body as an object.
@@ -127,9 +119,8 @@ class Answer:
         except ValueError:
             parsed = None
         if not isinstance(parsed, dict):
-            place = f"{self.place}: " if self.place else ""
             raise UnreachableError(
-                f"{place}what answers at the API server's address does not speak the Kubernetes API",
+                "what answers at the API server's address does not speak the Kubernetes API",
                 why=f"HTTP {self.status} with a body that is no JSON object",
                 next_step="check the server's URL in the kubeconfig",
             )

@@ -131,8 +131,7 @@ class Transport:
             raise self.no_answer(call, error) from error
         except ApiException as error:  # what the library makes of urllib3's SSLError
             raise self.no_answer(call, error.__context__ or error) from error
-        retry_after = str(response.headers.get("Retry-After") or "")
-        return Answer(int(response.status), body, retry_after, str(self.place))
+        return Answer(int(response.status), body, str(response.headers.get("Retry-After") or ""))
 
     def _read(self, response: urllib3.HTTPResponse, call: Call, deadline: float) -> bytes:
         pieces: list[bytes] = []
