@@ -121,7 +121,7 @@ class ManagerHttp:
             params: Of the query.
             body: Sent as JSON.
             token: Bearer; empty: none.
-            within: Seconds that the answer may take to begin, where its caller has less patience than we; None: he has not.
+            within: Seconds that the answer may take to begin; None: as long as any.
 
         Raises:
             NotSentError: No connection.
