@@ -7,7 +7,7 @@ the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from dfmc.errors import DfmcError
@@ -92,6 +92,7 @@ class ReleaseState:
         values: What the user (here: dfmc) gave, without the chart's defaults. Holds credentials in clear.
         labels: Labels of the release Secret that are not helm's own; dfmc's ownership mark among them.
         manifest: The rendered objects as one YAML text.
+        version: The Secret's uid and resourceVersion: another one after whatever write.
     """
 
     name: str
@@ -105,6 +106,7 @@ class ReleaseState:
     labels: Mapping[str, str]
     description: str = ""
     manifest: str = field(default="", repr=False)
+    version: str = ""
 
     @property
     def is_pending(self) -> bool:
@@ -130,6 +132,7 @@ class PodState:
 
     Attributes:
         revision: Of the StatefulSet's or DaemonSet's template that it was made from; empty for other pods.
+        started: When the newest of its containers did, in seconds since 1970; None while none runs.
     """
 
     name: str
@@ -144,6 +147,124 @@ class PodState:
     terminating: bool = False
     revision: str = ""
     uid: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class EditedConfigMap:
+    """A ConfigMap of a release that does not say what the release's manifest says.
+
+    Attributes:
+        keys: Its keys that differ.
+        since: When somebody else than helm wrote it last, in seconds since 1970; None where nobody noted that.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    since: float | None = None
+
+    def __str__(self) -> str:
+        return f"ConfigMap {self.name}"
+
+
+@dataclass(frozen=True)
+class PodRun:
+    """A short-lived pod that has ended.
+
+    Attributes:
+        exit_code: Of its only container.
+        output: What it wrote to both streams, its last part where it is long; may hold anything.
+        node: Where it ran.
+        reason: The kubelet's word for the end: ``Completed``, ``Error``, ``OOMKilled``, ...
+    """
+
+    exit_code: int
+    output: str = field(repr=False)
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """A fresh image in a registry.
+
+    Attributes:
+        repository: Without the registry.
+        tag: Of its own.
+        layer: Digest of its only layer, which is nearly all of it.
+        manifests: Digests of everything that has to be deleted as a manifest, the index first.
+        blobs: Digests of its layer and configurations.
+    """
+
+    repository: str
+    tag: str
+    layer: str
+    manifests: tuple[str, ...]
+    blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodePull:
+    """How a node's container runtime pulled an image.
+
+    Attributes:
+        seconds: Measured on the node where it can.
+        was_present: The node had the image, so that nothing was pulled.
+        is_kept: The image could not be removed again.
+    """
+
+    seconds: float
+    was_present: bool = False
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
+class PeerCounters:
+    """What a client or seed client has counted since it started; bytes unless said otherwise.
+
+    Attributes:
+        from_source: Fetched from the registry (``BACK_TO_SOURCE``).
+        from_peers: Fetched from other peers, seeds among them (``REMOTE_PEER``).
+        from_disk: Served from what it had already (``LOCAL_PEER``).
+        uploaded: Sent to other peers.
+        requests: That its proxy was asked, in number.
+        requests_p2p: Those of them that a rule sent through Dragonfly, in number.
+    """
+
+    from_source: int = 0
+    from_peers: int = 0
+    from_disk: int = 0
+    uploaded: int = 0
+    requests: int = 0
+    requests_p2p: int = 0
+
+    @property
+    def received(self) -> int:
+        """Bytes that it gave to whoever asked it, wherever they came from."""
+        return self.from_source + self.from_peers + self.from_disk
+
+    def since(self, before: PeerCounters) -> PeerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return PeerCounters(
+            *(getattr(self, one.name) - getattr(before, one.name) for one in fields(self))  # in their order
+        )
+
+
+@dataclass(frozen=True)
+class SchedulerCounters:
+    """How often peers have registered with a scheduler since it started: one for each content and peer.
+
+    Attributes:
+        clients: Peers of host type ``normal``.
+        seeds: Peers of host type ``super``.
+    """
+
+    clients: int = 0
+    seeds: int = 0
+
+    def since(self, before: SchedulerCounters) -> SchedulerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return SchedulerCounters(self.clients - before.clients, self.seeds - before.seeds)
 
 
 @dataclass(frozen=True)
@@ -180,12 +301,15 @@ class KubernetesFacts:
         runtimes: Names of the container runtimes that the nodes matching the entry's nodeSelector report, such as
             ``containerd``; empty when no node matches or nodes may not be read.
         node_addresses: Addresses at which NodePorts answer: ExternalIPs if any node has one, else InternalIPs.
+        clock_ahead: Seconds by which the API server's clock is ahead of this machine's, as the Date of an answer says,
+            which counts whole ones; None where an answer has none.
     """
 
     uid: str
     version: str
     runtimes: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
+    clock_ahead: float | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +338,7 @@ class ObservedCluster:
     Attributes:
         error: Why nothing could be read; every other field is then empty.
         missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
+        edited: ConfigMaps of a deployed release that somebody has edited.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
     """
 
@@ -222,6 +347,7 @@ class ObservedCluster:
     namespace_exists: bool = False
     release: ReleaseState | None = None
     missing: tuple[str, ...] = ()
+    edited: tuple[EditedConfigMap, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -257,3 +383,20 @@ class Observed:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     manager: ObservedManager | None = None
     manager_error: DfmcError | None = None
+
+
+@dataclass(frozen=True)
+class AccessNeed:
+    """A permission that a run needs in a namespace (None: cluster-wide); of one object where a name is given."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str | None = None
+    name: str = ""
+
+    def __str__(self) -> str:
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        place = f" in namespace {self.namespace}" if self.namespace and self.namespace != self.name else ""
+        return f"{self.verb} {kind}{named}{place}"

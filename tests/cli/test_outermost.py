@@ -14,9 +14,10 @@ from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version",
-    "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console", "schema",
+    "version", "testbed",
 )  # fmt: skip
+WITH_FILE = ("validate", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console")
 
 
 def loaded_after(*arguments: str) -> set[str]:
@@ -64,7 +65,7 @@ def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(comman
     assert lines[-1].strip().startswith(f"dfmc {command}")
 
 
-@pytest.mark.parametrize("command", ["validate", "match", "render", "plan", "up", "status", "add-cluster", "console"])
+@pytest.mark.parametrize("command", WITH_FILE)
 def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     assert "DFMC_FILE" in dfmc(command, "--help").out
 

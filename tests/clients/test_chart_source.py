@@ -356,10 +356,8 @@ def test_a_body_that_trickles_is_given_up(cache: Path) -> None:
     async def no_wait(_: float) -> None: ...
 
     charts = ChartRepository(transport=httpx2.MockTransport(answer), cache=cache, total_time=0.1, sleep=no_wait)
-    started = time.monotonic()
     with pytest.raises(UnreachableError, match="no full answer"):
         fetch(charts)
-    assert time.monotonic() - started < 5
 
 
 def test_no_credentials_and_no_compression_are_asked_for(cache: Path) -> None:

@@ -230,7 +230,7 @@ def test_a_plugin_that_hangs_is_ended_with_its_children(
     error = failure(api)
     assert isinstance(error, AuthError)
     assert "within 1 s" in error.why
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 45  # not the 60 s that it would sleep
     assert not is_running(int(pids.read_text()))
 
 

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def test_the_newest_record_counts_and_only_that_is_read_in_full(api: FakeApi) ->
         labels={"dfmc.io/topology": "guide"},
         description="Upgrade complete",
         manifest="---\nkind: ConfigMap\n",
+        version="/77",
     )
     assert api.requests == [f"GET {NAMESPACE}/secrets", f"GET {NEWEST}"]
     listing = api.server.log[0][0]
@@ -434,3 +436,36 @@ def test_a_manifest_that_is_no_yaml_is_named_without_being_shown(api: FakeApi) -
     with pytest.raises(RecoveryError, match="not YAML") as caught:
         api.ask(lambda kube: kube.missing(found))
     assert "canary" not in str(caught.value)
+
+
+def test_config_maps_that_somebody_has_edited_are_named_with_key_and_time(api: FakeApi) -> None:
+    manifest = """\
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: same}
+data: {text: as it was, day: 2026-01-01, nothing: }
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: other}
+data: {scheduler.yaml: "id: 2", gone: x}
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: deleted}
+"""
+    fields = [
+        {"manager": "helm", "time": "2026-01-03T00:00:00Z"},
+        {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
+    ]
+    live: list[Object] = [
+        {"metadata": {"name": "same"}, "data": {"text": "as it was", "day": "2026-01-01"}},
+        {"metadata": {"name": "other", "managedFields": fields}, "data": {"scheduler.yaml": "id: 3", "more": "y"}},
+        {"metadata": {"name": "not the release's"}, "data": {"a": "b"}},
+    ]
+    api.lists(f"{NAMESPACE}/configmaps", live)
+    found = release_of(api, release_secret(release_payload(manifest=manifest)))
+    assert found is not None
+    (edit,) = api.ask(lambda kube: kube.edited(found))
+    assert (str(edit), edit.keys) == ("ConfigMap other", ("scheduler.yaml", "gone", "more"))
+    assert edit.since == datetime(2026, 1, 2, tzinfo=UTC).timestamp()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
 import re
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bed_tools import wait_until
+from bed_tools import ManagerRest, wait_until
 from bed_world import World
 from dfmc.testbed.faults import Authority, Fault, HttpProxy, Kind, is_mutation, redirected
 from scenarios import scenario
@@ -236,6 +237,42 @@ def test_a_manager_that_is_away_is_no_reason_to_upgrade_a_member(up_world: World
     world.tools.kubectl(*scale, "--replicas=1")
     assert nothing_is_left_to_do(world)
     assert {name: world.revisions(f"cluster-{name}") for name in "ab"} == before
+
+
+def test_the_console_answers_at_the_same_address_after_its_pod_was_deleted(up_world: World) -> None:
+    world = up_world
+    command = [sys.executable, "-m", "dfmc", "console", str(world.topology)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=world.environment, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout is not None
+            console = ManagerRest(process.stdout.readline().strip())
+            (pod,) = pods_of(world, "manager")
+            assert answers(console)
+            world.tools.kubectl("-n", "cluster-a", "delete", "pod", pod)
+            wait_until("another manager pod", lambda: pods_of(world, "manager") not in ([], [pod]))
+            wait_until("the console's answer", lambda: answers(console), 120)
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert f"pod {pod} does not serve any more" in said
+    assert "serves now, at the same address" in said
+
+
+def pods_of(world: World, component: str) -> list[str]:
+    """Names of a's pods of a component that are not being deleted."""
+    pods = world.tools.objects("pods", "-n", "cluster-a", "-l", f"component={component}")
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def answers(console: ManagerRest) -> bool:
+    """Tell whether the manager itself says something at the address."""
+    try:
+        status, _ = console.request("GET", "/api/v1/clusters")
+    except (OSError, http.client.HTTPException):  # closed, or no answer in time
+        return False
+    return status == 401
 
 
 @scenario("N10", real=True)

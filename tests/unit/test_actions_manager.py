@@ -18,6 +18,7 @@ from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.actions import Actions
 from dfmc.engine.credentials import read_stored, write
 from dfmc.engine.lock import Lock
+from dfmc.engine.run_state import RunState
 from dfmc.engine.session import RunOptions, Session
 from dfmc.errors import ConflictError, DfmcError, LockedError
 from dfmc.planning.credentials import plan_credentials
@@ -74,7 +75,7 @@ class World:
             found = await write(self.topology, self.kube, None, plan, Redactor())
         return found
 
-    def run(self, use: Callable[[Actions], Coroutine[Any, Any, T]], timeout: float = 900.0) -> T:
+    def run(self, use: Callable[[RunState], Coroutine[Any, Any, T]], timeout: float = 900.0) -> T:
         """One run of dfmc: it knows nothing but what the cluster and the manager tell it."""
 
         async def main() -> T:
@@ -84,7 +85,7 @@ class World:
             loaded: Any = SimpleNamespace(topology=self.topology, file="topology.yaml")
             async with Session(loaded, Factory(self), Redactor(), RunOptions(timeout=timeout)) as session:
                 try:
-                    return await use(Actions(session, observed, CHART, lock))
+                    return await use(RunState(session, observed, CHART, lock))
                 finally:
                     await lock.release()
 
@@ -93,11 +94,12 @@ class World:
     def up(self, timeout: float = 900.0) -> dict[str, tuple[int, int]]:
         """The manager's part of ``up``; returns the ids by cluster."""
 
-        async def use(actions: Actions) -> dict[str, tuple[int, int]]:
-            await actions.manager(step(Kind.MANAGER, "a"), print)
+        async def use(run: RunState) -> dict[str, tuple[int, int]]:
+            actions = Actions(run).table()
+            await actions[Kind.MANAGER](step(Kind.MANAGER, "a"), print)
             for cluster in self.topology.clusters:
-                await actions.record(step(Kind.RECORD, cluster.name), print)
-            records = actions.records
+                await actions[Kind.RECORD](step(Kind.RECORD, cluster.name), print)
+            records = run.records
             return {name: (one.scheduler_cluster_id, one.seed_peer_cluster_id) for name, one in records.items()}
 
         return self.run(use, timeout)
@@ -130,6 +132,18 @@ class Factory:
 
     def chart_source(self) -> Any:
         raise AssertionError("no chart is needed here")
+
+    def blobs(self) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def nodes(self, kube: Any) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("nothing is pushed here")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
 
 
 def step(kind: Kind, cluster: str) -> Step:
@@ -265,14 +279,15 @@ def test_a_record_that_was_deleted_is_made_anew_with_new_ids(world: World) -> No
 
 @scenario("X8", real=HALF)
 def test_a_run_whose_lock_was_taken_registers_nothing(world: World) -> None:
-    async def use(actions: Actions) -> None:
-        await actions.manager(step(Kind.MANAGER, "a"), print)
+    async def use(run: RunState) -> None:
+        actions = Actions(run).table()
+        await actions[Kind.MANAGER](step(Kind.MANAGER, "a"), print)
         lease = await world.kube.get("coordination.k8s.io/v1", "Lease", "dfmc-guide", "cluster-a")
         assert lease is not None
         await world.kube.replace({**lease, "spec": {**lease["spec"], "holderIdentity": "somebody else"}})
         asked = len(world.manager.mutations)
         with pytest.raises(LockedError):
-            await actions.table()[Kind.RECORD](step(Kind.RECORD, "b"), print)
+            await actions[Kind.RECORD](step(Kind.RECORD, "b"), print)
         assert world.manager.mutations[asked:] == []
 
     world.run(use)

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from dfmc.testbed.addressing import BLOCKS, UNREACHABLE, AddressBlock, is_node_address, to_loopback
+from dfmc.testbed.addressing import BLOCKS, UNREACHABLE, AddressBlock, is_node_address, to_api, to_loopback
 from dfmc.testbed.supervisor.addresses import AddressPool
 
 
@@ -51,6 +51,8 @@ def test_a_pod_reaches_its_own_cluster_and_every_node(address: str, expected: st
 def test_only_bed_addresses_are_mapped_to_loopback() -> None:
     assert to_loopback("10.64.255.1") == "127.64.255.1"
     assert to_loopback("127.0.0.1") == "127.0.0.1"
+    assert to_api("127.64.255.1") == "10.64.255.1"
+    assert [to_api(address) for address in ("127.0.0.1", "127.128.0.1", "::1")] == ["127.0.0.1", "127.128.0.1", "::1"]
     assert is_node_address("10.64.255.1")
     assert not is_node_address("10.64.0.1")
     assert not is_node_address("node-1")

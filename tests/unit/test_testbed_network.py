@@ -16,7 +16,7 @@ import pytest
 
 from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.supervisor import probes
-from dfmc.testbed.supervisor.proxies import ServiceProxy, open_egress
+from dfmc.testbed.supervisor.proxies import ServiceProxy, open_egress, open_pod_proxy
 from dfmc.testbed.supervisor.service_table import listeners
 
 BLOCK = AddressBlock(40)
@@ -93,9 +93,9 @@ def test_another_clusters_pod_is_out_of_reach_and_its_node_is_not() -> None:
 
 
 @contextmanager
-def answering(answer: bytes, close_first: bool = False) -> Iterator[int]:
+def answering(answer: bytes, close_first: bool = False, host: str = "127.0.0.1") -> Iterator[int]:
     """A server on loopback that reads once, answers every connection the same, and closes it."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((host, 0)) as server:
         stopping = threading.Event()
 
         def serve() -> None:
@@ -113,7 +113,7 @@ def answering(answer: bytes, close_first: bool = False) -> Iterator[int]:
             yield port
         finally:
             stopping.set()
-            with closing(socket.create_connection(("127.0.0.1", port))):
+            with closing(socket.create_connection((host, port))):
                 pass
             thread.join(5)
 
@@ -201,13 +201,34 @@ def connect(path: Path, target: str) -> bytes:
 
 def test_the_api_servers_way_leads_to_pods_and_to_kwok(tmp_path: Path) -> None:
     async def scenario() -> None:
-        server = await open_egress(tmp_path / "egress.sock")
-        with answering(b"kubelet") as kubelet:
+        path = tmp_path / "egress.sock"
+        with answering(b"kubelet") as kubelet, answering(b"client", host="127.104.255.7") as client:
+            server = await open_egress(path, kubelet)
             # Any node's address leads to 127.0.0.1, where kwok listens for all of them.
-            assert (await asyncio.to_thread(connect, tmp_path / "egress.sock", f"10.104.255.7:{kubelet}")).endswith(
-                b"kubelet"
-            )
-            assert b" 502 " in await asyncio.to_thread(connect, tmp_path / "egress.sock", f"10.104.0.7:{kubelet}")
+            assert (await asyncio.to_thread(connect, path, f"10.104.255.7:{kubelet}")).endswith(b"kubelet")
+            assert b" 502 " in await asyncio.to_thread(connect, path, f"10.104.0.7:{kubelet}")
+            # Other ports of a node are those of pods on its network.
+            assert (await asyncio.to_thread(connect, path, f"10.104.255.7:{client}")).endswith(b"client")
+            assert b" 502 " in await asyncio.to_thread(connect, path, f"10.104.255.8:{client}")
+        server.close()
+        await finish()
+
+    asyncio.run(scenario())
+
+
+def test_the_clusters_own_way_to_pods_leads_nowhere_else(tmp_path: Path) -> None:
+    def ask(target: str) -> bytes:
+        with socket.create_connection((BLOCK.pod_proxy_address, BLOCK.ports.pod_proxy), 5) as connection:
+            connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n?".encode())
+            head = connection.recv(1000)
+            return head + (connection.recv(1000) if b" 200 " in head else b"")
+
+    async def scenario() -> None:
+        server = await open_pod_proxy(BLOCK)
+        with answering(b"seed", host="127.104.0.9") as seed, answering(b"other", host="127.105.0.9") as other:
+            assert (await asyncio.to_thread(ask, f"10.104.0.9:{seed}")).endswith(b"seed")
+            for target in (f"10.105.0.9:{other}", f"192.0.2.1:{seed}", f"a.name:{seed}"):
+                assert b" 502 " in await asyncio.to_thread(ask, target)
         server.close()
         await finish()
 
@@ -237,6 +258,27 @@ SETTINGS, HEADERS = frame(4, 0, 0), frame(1, 4, 1, b"\x88")
 def test_only_a_serving_answer_makes_a_grpc_server_ready(answer: bytes, serving: bool) -> None:
     with answering(answer) as port:
         assert probes.grpc_serving("127.0.0.1", port) is serving
+
+
+def test_a_grpc_server_on_a_unix_socket_is_asked_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    assert not probes.grpc_serving_at(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(SETTINGS + HEADERS + frame(0, 0, 1, b"\0\0\0\0\x02\x08\x01"))
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert probes.grpc_serving_at(path)
+        thread.join(5)
 
 
 @pytest.mark.parametrize(

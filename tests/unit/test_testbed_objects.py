@@ -12,7 +12,7 @@ from dfmc.testbed.cluster_objects import PROVISIONER, STORAGE_CLASS, node_object
 from dfmc.testbed.control_plane_config import audit_policy, kwokctl_configuration
 from dfmc.testbed.kube_api import ApiRefusedError
 from dfmc.testbed.plan import NodePlan
-from dfmc.testbed.roles import kwok_expression, role_of
+from dfmc.testbed.roles import CLIENT_ROLES, kwok_expression, role_of
 from dfmc.testbed.stages import stages
 from dfmc.testbed.supervisor.volumes import Provisioner, is_released, volume_for, wants_volume
 
@@ -22,8 +22,12 @@ from dfmc.testbed.supervisor.volumes import Provisioner, is_released, volume_for
     [
         ({"app": "dragonfly", "component": "manager"}, "manager"),
         ({"app": "renamed", "component": "scheduler", "release": "r"}, "scheduler"),
-        ({"app": "dragonfly", "component": "client"}, None),
-        ({"app": "dragonfly", "component": "seed-client"}, None),
+        ({"app": "dragonfly", "component": "client"}, "client"),
+        ({"app": "dragonfly", "component": "seed-client"}, "seed-client"),
+        ({"app": "dragonfly", "component": "dfdaemon"}, None),
+        ({"app": "dragonfly", "component": "seed-peer"}, None),
+        ({"app.kubernetes.io/managed-by": "dfmc", "dfmc.io/purpose": "probe"}, "probe"),
+        ({"app.kubernetes.io/managed-by": "Helm", "dfmc.io/purpose": "probe"}, None),
         ({"component": "manager"}, None),
         ({"app.kubernetes.io/name": "mysql", "app.kubernetes.io/component": "primary"}, "mysql"),
         ({"app.kubernetes.io/name": "postgresql", "app.kubernetes.io/component": "primary"}, None),
@@ -35,22 +39,27 @@ from dfmc.testbed.supervisor.volumes import Provisioner, is_released, volume_for
     ],
 )
 def test_the_processes_that_matter_are_real(labels: dict[str, str] | None, role: str | None) -> None:
-    assert role_of(labels) == role
+    assert role_of(labels, clients=True) == role
+    assert role_of(labels, clients=False) == (None if role in CLIENT_ROLES else role)
 
 
-def test_kwok_decides_by_every_label_of_every_rule() -> None:
-    expression = kwok_expression()
+@pytest.mark.parametrize("clients", [True, False])
+def test_kwok_decides_by_every_label_of_every_rule(clients: bool) -> None:
+    expression = kwok_expression(clients)
+    assert ('.["component"] == "seed-client"' in expression) is clients
+    assert '.["dfmc.io/purpose"] == "probe"' in expression
     for part in ('.["component"] == "manager"', '.["app"] != null', '.["app.kubernetes.io/component"] == "master"'):
         assert part in expression
     assert expression.endswith('then "real" else "simulated" end')
 
 
-def test_every_stage_for_pods_leaves_real_ones_alone() -> None:
-    pods = [stage for stage in stages() if stage["spec"]["resourceRef"]["kind"] == "Pod"]
+@pytest.mark.parametrize("clients", [True, False])
+def test_every_stage_for_pods_leaves_real_ones_alone(clients: bool) -> None:
+    pods = [stage for stage in stages(clients) if stage["spec"]["resourceRef"]["kind"] == "Pod"]
     assert len(pods) == 3
     for stage in pods:
         expressions = stage["spec"]["selector"]["matchExpressions"]
-        assert {"key": kwok_expression(), "operator": "In", "values": ["simulated"]} in expressions
+        assert {"key": kwok_expression(clients), "operator": "In", "values": ["simulated"]} in expressions
 
 
 def test_a_control_plane_node_takes_no_pods_and_a_worker_has_the_topologys_labels() -> None:

@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 import yaml
 
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.supervisor.configuration import ProcessPlace
 from dfmc.testbed.supervisor.environment import MissingReferenceError, environment_of, mounted_file, value_or_file
-from dfmc.testbed.supervisor.programs import ProcessContext, main_container, plan_process
+from dfmc.testbed.supervisor.process_plan import ProcessContext
+from dfmc.testbed.supervisor.programs import main_container, plan_process
 
 SECRET = 'it\'s \\a "secret"'
+
+PROGRAMS = ("manager", "scheduler", "mariadbd", "redis-server", "dfdaemon", "pod-addresses.so")
 
 OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     ("secrets", "db"): {
         "data": {key: base64.b64encode(SECRET.encode()).decode() for key in ("root", "user", "redis-password")}
     },
     ("configmaps", "dragonfly-manager"): {"data": {"manager.yaml": "server: {}\nauth: {jwt: {key: k}}\n"}},
+    ("configmaps", "dragonfly-client"): {"data": {"dfdaemon.yaml": "host: {schedulerClusterID: 7}\n"}},
     ("configmaps", "broken"): {"data": {"scheduler.yaml": "a: [\n"}},
     ("configmaps", "settings"): {"data": {"A": "1", "B": "2"}},
 }
@@ -55,7 +60,8 @@ def context(directory: Path, body: dict[str, Any], claim: Path | None = None) ->
         claim=claim,
         read=read,
         dial=lambda host: host,
-        executables={name: f"/bin/{name}" for name in ("manager", "scheduler", "mariadbd", "redis-server")},
+        block=AddressBlock(0),
+        executables={name: f"/bin/{name}" for name in PROGRAMS},
         template=directory / "template",
     )
 
@@ -112,6 +118,41 @@ def test_a_manager_runs_with_its_own_configmap(tmp_path: Path) -> None:
     assert document["server"]["grpc"]["listenIP"] == "127.64.0.1"
     assert Path(plan.argv[2]).stat().st_mode & 0o777 == 0o600
     assert plan.env == {"X": "y"}
+
+
+def test_a_scheduler_reaches_its_seeds_through_the_beds_proxy(tmp_path: Path) -> None:
+    volume = {"name": "config", "configMap": {"name": "broken"}}
+    plan = plan_process("scheduler", context(tmp_path, pod({}, volume)))
+    block = AddressBlock(0)
+    assert plan.env == {"HTTPS_PROXY": f"http://127.64.255.254:{block.ports.pod_proxy}"}
+    given = {"env": [{"name": "HTTPS_PROXY", "value": "http://given"}]}
+    assert plan_process("scheduler", context(tmp_path, pod(given, volume))).env == {"HTTPS_PROXY": "http://given"}
+
+
+def test_a_client_runs_with_its_own_configmap_and_maps_addresses(tmp_path: Path) -> None:
+    volume = {"name": "config", "configMap": {"name": "dragonfly-client"}}
+    body = pod({"args": ["--log-level=debug", "--verbose"], "env": [{"name": "X", "value": "y"}]}, volume)
+    plan = plan_process("client", context(tmp_path, body))
+    program, config, *flags = plan.argv
+    file = Path(config.removeprefix("--config="))
+    document = yaml.safe_load(file.read_text())
+    assert document["host"] == {"schedulerClusterID": 7, "ip": "10.64.0.1", "hostname": "p"}
+    assert document["storage"]["dir"] == str(tmp_path / "pod" / "storage")
+    assert Path(document["storage"]["dir"]).is_dir()
+    assert (program, flags[1:]) == ("/bin/dfdaemon", ["--log-level=debug", "--console"])
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert plan.env == {
+        "X": "y", "LD_PRELOAD": "/bin/pod-addresses.so", "DFMC_BED_BLOCK": "0", "DFMC_BED_SOURCE": "127.64.0.1",
+    }  # fmt: skip
+    assert 4001 in plan.ports
+    assert not plan.probe()
+
+
+def test_a_seed_client_keeps_its_pieces_in_its_claim(tmp_path: Path) -> None:
+    volume = {"name": "config", "configMap": {"name": "dragonfly-client"}}
+    plan = plan_process("seed-client", context(tmp_path, pod({}, volume), tmp_path / "claim"))
+    document = yaml.safe_load(Path(plan.argv[1].removeprefix("--config=")).read_text())
+    assert document["storage"]["dir"] == str(tmp_path / "claim" / "storage")
 
 
 def test_a_configuration_that_is_no_yaml_reaches_the_process_as_it_is(tmp_path: Path) -> None:

@@ -101,6 +101,19 @@ class RestManager:
         token = own_token(jwt_key, ROOT_ID, int(time.time()))
         return await self._session.resume(token, password, _CLUSTERS)
 
+    async def takes_password(self, password: str) -> bool:
+        """Try one sign-in and forget it; see ManagerClient."""
+        return await self._session.takes(password)
+
+    async def takes_key(self, jwt_key: str) -> bool:
+        """Whether a token signed with this key is root's here; see ManagerClient."""
+        return await self._session.takes_token(own_token(jwt_key, ROOT_ID, int(time.time())), _CLUSTERS)
+
+    async def clock_ahead(self) -> float | None:
+        """Return by how many seconds the manager's clock is ahead of ours; see ManagerClient."""
+        answer = await self._session.request("GET", _CLUSTERS, params={"page": 1, "per_page": 1}, persistent=True)
+        return answer.clock_ahead
+
     async def reset_root_password(self, old: str, new: str) -> None:
         """Replace root's password; see ManagerClient.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -17,6 +18,7 @@ import httpx2
 
 from dfmc import __version__
 from dfmc.clients.chart_index import refuse_url
+from dfmc.clients.clock import seconds_ahead
 from dfmc.clients.foreign_text import readable
 from dfmc.clients.manager_rows import UnexpectedAnswerError
 from dfmc.errors import AuthError, ConflictError, DfmcError, IntegrityError, PreflightError, UnreachableError
@@ -47,11 +49,13 @@ class Answer:
         status: HTTP status.
         content: The parsed body; None for an empty one and for errors that are not JSON.
         server: Which replica it was, as far as it says so (X-Server-Ip, 2.1.57 and later).
+        clock_ahead: Seconds by which its clock is ahead of ours; None where it does not say.
     """
 
     status: int
     content: Any = field(repr=False)
     server: str = ""
+    clock_ahead: float | None = None
 
     @property
     def message(self) -> str:
@@ -165,7 +169,8 @@ class ManagerHttp:
                 if status < 300:
                     raise UnexpectedAnswerError("unexpected answer of the manager", why="it is not JSON") from error
         server = readable(response.headers.get("X-Server-Ip", "").encode(), self._mask, 100)
-        return Answer(status, content, server)
+        ahead = seconds_ahead(response.headers.get("Date"), time.time())
+        return Answer(status, content, server, ahead)
 
     def failure(self, action: str, answer: Answer) -> DfmcError:
         """Return the error that an unwelcome status means.

@@ -11,8 +11,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
+from dfmc.errors import UsageError
+from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.redaction import Redactor
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import ClusterSpec, Topology
@@ -37,6 +40,22 @@ class ClientFactory(Protocol):
         """Return what fetches charts."""
         ...
 
+    def blobs(self) -> BlobClient:
+        """Return what asks clients' proxies."""
+        ...
+
+    def nodes(self, kube: KubeClient) -> NodeAccess:
+        """Return the way to the nodes of a Kubernetes cluster."""
+        ...
+
+    def registry(self, url: str) -> ImageRegistry:
+        """Return what pushes to a registry."""
+        ...
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
+        ...
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -46,11 +65,15 @@ class RunOptions:
         only: Names of clusters to act on; empty means all.
         timeout: Seconds that a cluster may take to become ready.
         concurrency: Steps that run at once.
+        lock_timeout: Seconds to wait for another run that holds the topology's lock.
+        consent: What may be done beyond the file.
     """
 
     only: tuple[str, ...] = ()
     timeout: float = 900.0
     concurrency: int = 8
+    lock_timeout: float = 0.0
+    consent: Consent = NO_CONSENT
 
 
 @dataclass
@@ -81,6 +104,23 @@ class Session:
     def topology(self) -> Topology:
         """The file's content."""
         return self.loaded.topology
+
+    def selected(self) -> list[ClusterSpec]:
+        """Return the clusters to act on, in the file's order.
+
+        Raises:
+            UsageError: The options name one that the file has not.
+        """
+        names = [cluster.name for cluster in self.topology.clusters]
+        unknown = [name for name in self.options.only if name not in names]
+        if unknown:
+            raise UsageError(
+                f"no cluster is called {', '.join(unknown)}",
+                where=self.loaded.file,
+                next_step=f"the clusters there are: {', '.join(names)}",
+            )
+        only = self.options.only
+        return [cluster for cluster in self.topology.clusters if not only or cluster.name in only]
 
     def kube_of(self, cluster: ClusterSpec) -> KubeClient:
         """Return the client of the entry's context, one per context however many entries share it."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfmc.errors import LockedError, NotReadyError, PreflightError
+from dfmc.errors import NotReadyError, PreflightError
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries import (
     ALWAYS,
     BinaryCache,
@@ -25,7 +24,9 @@ from dfmc.testbed.binaries import (
     ensure_database_template,
     ensure_system_programs,
 )
+from dfmc.testbed.block_claims import block_claims
 from dfmc.testbed.chart_repository import INDEX_FILE, package_chart, repository_index, standin_versions
+from dfmc.testbed.client_choice import client_programs
 from dfmc.testbed.cluster_objects import ensure_objects, wait_for_nodes
 from dfmc.testbed.control_plane import COMPONENTS, ControlPlane, block_is_free
 from dfmc.testbed.given_chart import chart_to_use
@@ -40,10 +41,10 @@ from dfmc.testbed.layout import (
     first_block,
     write_if_changed,
 )
-from dfmc.testbed.plan import BedPlan, ClusterPlan, grow
+from dfmc.testbed.locking import locked
+from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
-    GUIDE_TOPOLOGY,
     ChartSource,
     chart_version,
     check_stand_in,
@@ -51,11 +52,11 @@ from dfmc.testbed.topology_copy import (
     dump_topology,
     localised,
     parse_topology,
+    topology_source,
 )
 
-_LOCK_SECONDS = 1800.0
 _SUPERVISOR_SECONDS = 60.0
-_SUPERVISOR_START_SECONDS = 5.0
+_SUPERVISOR_START_SECONDS = 20.0
 
 
 def up(request: BedRequest, report: Report) -> BedState:
@@ -75,24 +76,25 @@ def up(request: BedRequest, report: Report) -> BedState:
     """
     layout = BedLayout(request.directory.absolute())
     layout.check_socket_paths()
-    text, origin, directory = _topology_source(request)
+    text, origin, directory = topology_source(request.topology)
     topology = parse_topology(text, origin)
     if request.chart == "stand-in":
         check_stand_in(chart_version(topology), standin_versions())
     local = localised(topology, ChartSource(), directory)
     cache = BinaryCache((request.cache or default_directory()).absolute())
     programs = _programs(cache, request.helm, report)
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
-        plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
+        programs.update(client_programs(request, stored, cache))
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        plan = _with_blocks(layout.directory, stored.plan if stored else None, cluster_needs(local))
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
         if stored is None:
             bed.write(layout)  # before the first cluster: `down` must know what to remove after an interruption
         source = _chart_source(request, plan, layout, report)
         _link_programs(layout, cache, request.helm)
         write_if_changed(layout.topology, dump_topology(localised(topology, source, directory)), mode=0o600)
-        _bring_up_clusters(plan, layout, cache, report)
+        _bring_up_clusters(plan, layout, cache, bed.clients, report)
         bed.write(layout)
         _ensure_supervisor(layout, plan, report)
         return bed.state(layout)
@@ -109,13 +111,15 @@ def env(state: BedState) -> dict[str, str]:
     """Return the variables with which dfmc, helm and kubectl work on the bed.
 
     ``PATH`` is this process's own with the bed's ``kubectl`` and the ``helm`` that was asked for first; ``DFMC_HELM``
-    names that helm, too.
+    names that helm, too. ``DFMC_VERIFY_URL`` is the bed's origin of blobs: ``/v2/<name>/blobs/sha256:<64 hex digits>``
+    is a blob of 8 MiB, or of ``?size=`` bytes.
     """
     programs = BedLayout(state.directory).bin
     return {
         "KUBECONFIG": str(state.kubeconfig),
         "DFMC_FILE": str(state.topology),
         "DFMC_HELM": str(programs / "helm"),
+        "DFMC_VERIFY_URL": state.origin_url,
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "/usr/bin:/bin")]),
     }
 
@@ -158,6 +162,7 @@ def status(directory: Path) -> dict[str, Any]:
         "running": supervised and all(c["ready"] and not c["stopped"] for c in clusters),
         "supervisor": {"pid": health["pid"] if health else None, "ready": supervised},
         "repository": f"http://127.0.0.1:{stored.plan.repository_port}",
+        "clients": "real" if stored.clients else "simulated",
         "topology": str(layout.topology),
         "kubeconfig": str(layout.kubeconfig),
         "clusters": clusters,
@@ -173,7 +178,7 @@ def down(directory: Path, report: Report) -> bool:
     layout = BedLayout(directory.absolute())
     if not layout.directory.is_dir():
         return False
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
         if stored is None and any(layout.directory.iterdir()):
             raise PreflightError(
@@ -195,15 +200,15 @@ def down(directory: Path, report: Report) -> bool:
     return True
 
 
-def _topology_source(request: BedRequest) -> tuple[str, str, Path]:
-    if request.topology is None:
-        return dump_topology(GUIDE_TOPOLOGY), "<the guide's topology>", Path.cwd()
-    try:
-        return request.topology.read_text(), str(request.topology), request.topology.absolute().parent
-    except OSError as error:
-        raise PreflightError(
-            "the topology file cannot be read", where=str(request.topology), why=error.strerror or str(error)
-        ) from error
+def _with_blocks(directory: Path, plan: BedPlan | None, needs: Sequence[ClusterNeed]) -> BedPlan:
+    with block_claims() as claims:
+
+        def is_free(block: AddressBlock) -> bool:
+            return claims.is_free(block.index, directory) and block_is_free(block)
+
+        grown = grow(plan, needs, first_block(directory), is_free)
+        claims.keep(directory, [cluster.index for cluster in grown.clusters])
+        return grown
 
 
 def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
@@ -244,13 +249,13 @@ def _write_charts(directory: Path) -> None:
     write_if_changed(directory / INDEX_FILE, repository_index(packages))
 
 
-def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, report: Report) -> None:
+def _bring_up_clusters(plan: BedPlan, layout: BedLayout, cache: BinaryCache, clients: bool, report: Report) -> None:
     def one(pair: tuple[ClusterPlan, Any]) -> None:
         cluster, files = pair
         control = ControlPlane(cluster, files, cache)
         control.ensure(report)
         api = control.api
-        if ensure_objects(api, cluster):
+        if ensure_objects(api, cluster, clients):
             wait_for_nodes(api, cluster)
 
     pairs = cluster_layouts(layout, plan)
@@ -312,30 +317,3 @@ def _orphans(layout: BedLayout) -> list[int]:
         if works_in(pid, file.parent):
             found.append(pid)
     return found
-
-
-@contextmanager
-def _locked(layout: BedLayout, report: Callable[[str], None]) -> Iterator[None]:
-    layout.lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    told = False
-    while True:
-        handle = layout.lock.open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder removes the file at its end; a lock on a removed file would exclude nobody.
-            if layout.lock.exists() and os.fstat(handle.fileno()).st_ino == layout.lock.stat().st_ino:
-                break
-        except BlockingIOError:
-            if not told:
-                report("another run works on this bed; waiting for it")
-                told = True
-        handle.close()
-        if time.monotonic() > deadline:
-            raise LockedError("another run works on this bed", where=str(layout.directory))
-        time.sleep(0.1)
-    with handle:
-        try:
-            yield
-        finally:
-            layout.lock.unlink(missing_ok=True)

@@ -93,17 +93,22 @@ def storage_class() -> dict[str, Any]:
     }
 
 
-def ensure_objects(api: KubeApi, plan: ClusterPlan) -> list[str]:
+def ensure_objects(api: KubeApi, plan: ClusterPlan, clients: bool) -> list[str]:
     """Put Stages, storage class and missing nodes in place; return the names of the nodes that were added.
 
     A ConfigMap remembers a digest of what was applied, so that a second call only reads.
+
+    Args:
+        api: The cluster's API server.
+        plan: The cluster.
+        clients: Whether the bed runs clients and seed clients.
 
     Raises:
         ApiRefusedError: The API server refused.
         UnreachableError: It does not answer.
     """
     applied = [
-        *((f"/apis/kwok.x-k8s.io/v1alpha1/stages/{stage['metadata']['name']}", stage) for stage in stages()),
+        *((f"/apis/kwok.x-k8s.io/v1alpha1/stages/{stage['metadata']['name']}", stage) for stage in stages(clients)),
         (f"/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}", storage_class()),
     ]
     digest = hashlib.sha256(json.dumps(applied, sort_keys=True).encode()).hexdigest()

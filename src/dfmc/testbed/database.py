@@ -81,7 +81,7 @@ def manager_database(state: BedState, context: str, namespace: str, name: str = 
     pods, _ = ControlPlane(plan, files, BinaryCache(state.cache)).api.list(f"/api/v1/namespaces/{namespace}/pods")
     for pod in pods:
         address = (pod.get("status") or {}).get("podIP")
-        if role_of(pod["metadata"].get("labels")) == "mysql" and address:
+        if role_of(pod["metadata"].get("labels"), clients=False) == "mysql" and address:
             socket = files.process_socket(pod["metadata"]["uid"])
             return ManagerDatabase(to_loopback(address), MYSQL_PORT, socket, name)
     raise DfmcError("no MySQL pod of the bed is there", where=f"{context}/{namespace}")

@@ -14,6 +14,10 @@ from dfmc.errors import PreflightError
 from dfmc.testbed.plan import BedPlan, ClusterPlan
 
 ChartChoice = Literal["stand-in", "official"] | Path
+ClientChoice = Literal["auto", "real", "simulated"]
+
+# The program behind clients and seed clients; a bed that runs them names it among its programs.
+CLIENT_PROGRAM = "dfdaemon"
 
 # The kernel's limit for a unix socket's path is 107 bytes.
 _LONGEST_SOCKET_PATH = 107
@@ -35,6 +39,8 @@ class BedRequest:
         directory: Where the bed keeps everything.
         helm: Which major version ``env`` names.
         cache: Where built programs lie; None for the default under XDG_CACHE_HOME.
+        clients: Whether clients and seed clients run; ``auto`` means as the bed was made, and for a new one where
+            their program is there.
     """
 
     topology: Path | None = None
@@ -42,6 +48,7 @@ class BedRequest:
     directory: Path = field(default_factory=default_directory)
     helm: Literal[3, 4] = 3
     cache: Path | None = None
+    clients: ClientChoice = "auto"
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,6 @@ class BedLayout:
     def state(self) -> Path:
         """The plan and the choices of the last `up`."""
         return self.directory / "bed.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by `up` and `down`. Beside the directory, so that it is no part of what `down` removes meanwhile."""
-        return self.directory.with_name(self.directory.name + ".lock")
 
     @property
     def kubeconfig(self) -> Path:
@@ -94,6 +96,11 @@ class BedLayout:
     def supervisor_log(self) -> Path:
         """What the supervisor writes."""
         return self.directory / "supervisor.log"
+
+    @property
+    def origin_log(self) -> Path:
+        """What was fetched from the bed's origin, one JSON object a line; see `dfmc.testbed.origin.read_log`."""
+        return self.directory / "origin.log"
 
     @property
     def kwok(self) -> Path:
@@ -136,6 +143,16 @@ class ClusterLayout:
     def egress_socket(self) -> Path:
         """Unix socket through which the API server reaches pods and nodes."""
         return self.directory / "egress.sock"
+
+    @property
+    def name_socket(self) -> Path:
+        """Unix socket at which probes ask for names."""
+        return self.directory / "names.sock"
+
+    @property
+    def probe_tools(self) -> Path:
+        """``nc`` and ``nslookup`` for the scripts of probes."""
+        return self.directory / "probe-tools"
 
     def process_socket(self, uid: str) -> Path:
         """Return where a pod's process has its unix socket; short, for the kernel's limit."""
@@ -183,6 +200,7 @@ class BedState:
         plan: Clusters, nodes, addresses.
         cache: Where its programs lie.
         helm: Major version of the helm that ``env`` names.
+        clients: Whether clients and seed clients run.
     """
 
     directory: Path
@@ -191,6 +209,7 @@ class BedState:
     plan: BedPlan
     cache: Path
     helm: Literal[3, 4]
+    clients: bool
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -201,6 +220,16 @@ class BedState:
     def repository_url(self) -> str:
         """URL of the bed's chart repository."""
         return f"http://127.0.0.1:{self.plan.repository_port}"
+
+    @property
+    def origin_url(self) -> str:
+        """URL of the bed's origin of blobs, for processes of the bed and of this machine."""
+        return f"http://127.0.0.1:{self.plan.origin_port}"
+
+    @property
+    def origin_log(self) -> Path:
+        """What was fetched from the origin."""
+        return BedLayout(self.directory).origin_log
 
     def audit_log(self, context: str) -> Path:
         """Return the audit log of the API server behind ``context``."""
@@ -219,6 +248,11 @@ class StoredBed:
     cache: Path
     helm: Literal[3, 4]
     programs: Mapping[str, str]
+
+    @property
+    def clients(self) -> bool:
+        """Whether clients and seed clients run: their program is among the bed's."""
+        return CLIENT_PROGRAM in self.programs
 
     def write(self, layout: BedLayout) -> None:
         """Write the file at once or not at all; an unchanged file keeps its time."""
@@ -253,6 +287,7 @@ class StoredBed:
             plan=self.plan,
             cache=self.cache,
             helm=self.helm,
+            clients=self.clients,
         )
 
 

@@ -77,6 +77,11 @@ class BedPlan:
         """Loopback port of the bed's chart repository."""
         return self.clusters[0].block.ports.repository
 
+    @property
+    def origin_port(self) -> int:
+        """Loopback port of the bed's origin of blobs."""
+        return self.clusters[0].block.ports.origin
+
     def cluster(self, context: str) -> ClusterPlan:
         """Return the cluster behind ``context``.
 

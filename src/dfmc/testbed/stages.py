@@ -90,10 +90,14 @@ containerStatuses:
 _READY_CONDITION = '.status.conditions.[] | select(.type == "Ready") | .status'
 
 
-def stages() -> list[dict[str, Any]]:
-    """Return every Stage of a cluster of the bed."""
+def stages(clients: bool) -> list[dict[str, Any]]:
+    """Return every Stage of a cluster of the bed.
+
+    Args:
+        clients: Whether the bed runs clients and seed clients, so that kwok must not simulate them.
+    """
     alive = _expression(".metadata.deletionTimestamp", "DoesNotExist")
-    simulated = _expression(kwok_expression(), "In", "simulated")
+    simulated = _expression(kwok_expression(clients), "In", "simulated")
     return [
         _stage(
             "node-ready", "Node", [_expression(_READY_CONDITION, "NotIn", "True")], {"statusTemplate": _NODE_CONDITIONS}

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from dfmc.clients.clock import seconds_ahead
 from dfmc.clients.kube.refusals import Answer, Call, Place, refusal, shortened
 from dfmc.errors import AuthError, DfmcError, IntegrityError, PreflightError, UnreachableError
 
@@ -121,6 +122,7 @@ class Transport:
             response = access.api.call_api(
                 call.method, url, headers, call.body, _request_timeout=(self.connect_timeout, self.read_timeout)
             ).response
+            received = time.time()
             body = self._read(response, call, deadline)
             # Over TLS a connection that is reset within the head looks like one that ended: no length, no body.
             if not body and response.status != 204 and not any(name in response.headers for name in _LENGTHS):
@@ -131,17 +133,22 @@ class Transport:
             raise self.no_answer(call, error) from error
         except ApiException as error:  # what the library makes of urllib3's SSLError
             raise self.no_answer(call, error.__context__ or error) from error
-        return Answer(int(response.status), body, str(response.headers.get("Retry-After") or ""))
+        return Answer(
+            int(response.status),
+            body,
+            str(response.headers.get("Retry-After") or ""),
+            seconds_ahead(response.headers.get("Date"), received),
+        )
 
     def _read(self, response: urllib3.HTTPResponse, call: Call, deadline: float) -> bytes:
         pieces: list[bytes] = []
-        size = 0
+        size, limit = 0, call.limit or BODY_LIMIT
         try:
             for piece in response.stream(1 << 16, decode_content=True):
                 pieces.append(piece)
                 size += len(piece)
-                if size > BODY_LIMIT:
-                    raise self._unreachable(call, f"the answer is larger than {BODY_LIMIT >> 20} MiB")
+                if size > limit:
+                    raise self._unreachable(call, f"the answer is larger than {limit >> 20} MiB")
                 if time.monotonic() > deadline:
                     raise self._unreachable(call, "the answer did not end within the deadline")
         except DfmcError:

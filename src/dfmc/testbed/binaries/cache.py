@@ -9,13 +9,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dfmc.errors import PreflightError
-from dfmc.testbed.binaries.catalogue import Program
 
 Report = Callable[[str], None]
 
 _LOCK_DEADLINE_SECONDS = 3600.0
+
+
+class Product(Protocol):
+    """Something that is built: its file name, and a digest of what it is made from."""
+
+    @property
+    def name(self) -> str:
+        """Its file name in the cache's ``bin``."""
+        ...
+
+    def digest(self) -> str:
+        """Return a digest of everything that decides its bytes."""
+        ...
 
 
 def default_directory() -> Path:
@@ -49,14 +62,14 @@ class BinaryCache:
         directory.mkdir(parents=True, exist_ok=True)
         return directory
 
-    def is_current(self, program: Program) -> bool:
+    def is_current(self, program: Product) -> bool:
         """Tell whether the program is there and made from what the catalogue says today."""
         stamp = self._stamp(program)
         if not (stamp.is_file() and os.access(self.path(program.name), os.X_OK)):
             return False
         return stamp.read_text().strip() == program.digest()
 
-    def install(self, program: Program, built: Path) -> None:
+    def install(self, program: Product, built: Path) -> None:
         """Move a finished file (same file system) to its name and stamp it."""
         self.bin.mkdir(parents=True, exist_ok=True)
         stamp = self._stamp(program)
@@ -69,14 +82,18 @@ class BinaryCache:
         partial.replace(stamp)
 
     @contextmanager
-    def locked(self, report: Report) -> Iterator[None]:
+    def locked(self, report: Report, name: str = "lock") -> Iterator[None]:
         """Hold the directory's lock; wait (at most an hour) while another run builds.
+
+        Args:
+            report: Told when there is something to wait for.
+            name: Of the lock; what takes the better part of an hour has one of its own.
 
         Raises:
             PreflightError: The other run did not finish in time.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as handle:
+        with (self.directory / name).open("w") as handle:
             deadline = time.monotonic() + _LOCK_DEADLINE_SECONDS
             told = False
             while True:
@@ -96,5 +113,5 @@ class BinaryCache:
                     time.sleep(0.5)
             yield
 
-    def _stamp(self, program: Program) -> Path:
+    def _stamp(self, program: Product) -> Path:
         return self.directory / "stamps" / program.name

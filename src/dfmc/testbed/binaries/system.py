@@ -43,23 +43,27 @@ def find_program(name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def ensure_system_programs(report: Report) -> dict[str, Path]:
+def ensure_system_programs(report: Report, programs: tuple[SystemProgram, ...] = SYSTEM_PROGRAMS) -> dict[str, Path]:
     """Return the path of each system program, installing packages first where some are missing.
+
+    Args:
+        report: Told before packages are installed.
+        programs: Which; without this, those that every bed runs.
 
     Raises:
         PreflightError: Some are missing and could not be installed; says what to type.
     """
-    missing = [program for program in SYSTEM_PROGRAMS if find_program(program.name) is None]
+    missing = [program for program in programs if find_program(program.name) is None]
     if missing:
         packages = sorted({package for program in missing for package in program.packages})
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise _missing([program.name for program in missing], packages, "")
         report(f"installing {', '.join(packages)} (programs only, no service is started; about 1 min, once)")
         _apt_install(packages, [program.name for program in missing])
-    found = {program.name: find_program(program.name) for program in SYSTEM_PROGRAMS}
+    found = {program.name: find_program(program.name) for program in programs}
     absent = [name for name, path in found.items() if path is None]
     if absent:
-        raise _missing(absent, [p for s in SYSTEM_PROGRAMS if s.name in absent for p in s.packages], "")
+        raise _missing(absent, [p for s in programs if s.name in absent for p in s.packages], "")
     return {name: path for name, path in found.items() if path is not None}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dfmc.testbed.layout import BedLayout, StoredBed
 from dfmc.testbed.supervisor.cluster import ClusterSupervisor
+from dfmc.testbed.supervisor.origin_server import serve_origin
 from dfmc.testbed.supervisor.proxies import ProxyLoop
 from dfmc.testbed.supervisor.repository_server import serve_repository
 
@@ -56,6 +57,7 @@ class Supervisor:
                     cluster.start()
                     log.info("looking after %s (%s)", plan.name, plan.context)
             if not served:
+                serve_origin(stored.plan.origin_port, self._layout.origin_log)
                 serve_repository(stored.plan.repository_port, self._layout.repository, self.health)
                 served = True
         threads = [threading.Thread(target=cluster.stop, args=(_GRACE_SECONDS,)) for cluster in self._clusters.values()]

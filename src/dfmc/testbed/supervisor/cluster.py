@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfmc.testbed.kube_api import ApiRefusedError, KubeApi
-from dfmc.testbed.layout import ClusterLayout
+from dfmc.testbed.layout import CLIENT_PROGRAM, ClusterLayout
 from dfmc.testbed.plan import ClusterPlan
 from dfmc.testbed.roles import Role, role_of
 from dfmc.testbed.supervisor import probes
@@ -19,10 +20,15 @@ from dfmc.testbed.supervisor.addresses import AddressPool
 from dfmc.testbed.supervisor.cluster_dns import ClusterDns
 from dfmc.testbed.supervisor.configuration import ProcessPlace
 from dfmc.testbed.supervisor.container_log import ContainerLog
+from dfmc.testbed.supervisor.environment import environment_of
 from dfmc.testbed.supervisor.init_waits import Check
+from dfmc.testbed.supervisor.name_service import NODE_RESOLVER, answer, open_name_service
+from dfmc.testbed.supervisor.pod_objects import KWOK_API, event_of, logs_of, port_forward_of
 from dfmc.testbed.supervisor.pod_worker import PodWorker, now
-from dfmc.testbed.supervisor.programs import ProcessContext, ProcessPlan, main_container, plan_process
-from dfmc.testbed.supervisor.proxies import ProxyLoop, ServiceProxy, open_egress
+from dfmc.testbed.supervisor.probe_worker import ProbeWorker, write_probe_tools
+from dfmc.testbed.supervisor.process_plan import ProcessContext, ProcessPlan
+from dfmc.testbed.supervisor.programs import main_container, plan_process
+from dfmc.testbed.supervisor.proxies import ProxyLoop, ServiceProxy, open_egress, open_pod_proxy
 from dfmc.testbed.supervisor.service_table import listeners
 from dfmc.testbed.supervisor.volumes import Provisioner
 from dfmc.testbed.supervisor.watching import Change, Collection
@@ -31,7 +37,6 @@ JsonObject = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-_KWOK_GROUP = "/apis/kwok.x-k8s.io/v1alpha1"
 _SETTLE_SECONDS = 0.03
 _REFUSED_RETRY_SECONDS = 5.0
 
@@ -42,7 +47,8 @@ class ClusterSupervisor:
     Args:
         plan: The cluster.
         layout: Its files.
-        executables: Paths by program name; ``database-template`` is MariaDB's first data directory.
+        executables: Paths by program name; ``database-template`` is MariaDB's first data directory. With
+            ``dfdaemon`` among them clients and seed clients are real.
         loop: Where proxies run.
     """
 
@@ -57,7 +63,7 @@ class ClusterSupervisor:
         self._addresses = AddressPool(plan.block)
         self._services_changed = threading.Event()
         self._stopped = threading.Event()
-        self._workers: dict[str, PodWorker] = {}
+        self._workers: dict[str, PodWorker | ProbeWorker] = {}
         self._guard = threading.Lock()
         self._proxy = ServiceProxy(plan.name)
         provisioner = Provisioner(self._api, layout.volumes)
@@ -78,7 +84,10 @@ class ClusterSupervisor:
         """Begin; returns at once."""
         for directory in (self._layout.pods, self._layout.volumes):
             directory.mkdir(parents=True, exist_ok=True)
-        self._loop.run(open_egress(self._layout.egress_socket))
+        write_probe_tools(self._layout.probe_tools)
+        self._loop.run(open_egress(self._layout.egress_socket, self.plan.block.ports.kwok))
+        self._loop.run(open_pod_proxy(self.plan.block))
+        self._loop.run(open_name_service(self._layout.name_socket, self._answer))
         for collection in self._collections:
             collection.start()
         threading.Thread(target=self._serve_network, name=f"network {self.plan.name}", daemon=True).start()
@@ -107,7 +116,9 @@ class ClusterSupervisor:
     # What workers ask for.
 
     def pod_address(self, pod: JsonObject) -> str:
-        """Return the pod's address, the one it had where it had one."""
+        """Return the pod's address: its node's on the host's network, else the one it had where it had one."""
+        if pod["spec"].get("hostNetwork"):
+            return self._node_address(pod["spec"]["nodeName"])
         held = (other.get("status", {}).get("podIP", "") for other in self._pods.objects())
         return self._addresses.take((pod.get("status") or {}).get("podIP", ""), held)
 
@@ -148,7 +159,7 @@ class ClusterSupervisor:
             directory=self.pod_directory(pod),
             listen=self.plan.block.listen_address(address),
             advertise=address,
-            hostname=metadata["name"],
+            hostname=pod["spec"]["nodeName"] if pod["spec"].get("hostNetwork") else metadata["name"],
         )
         return plan_process(
             role,
@@ -161,60 +172,48 @@ class ClusterSupervisor:
                 read=read,
                 dial=dial,
                 executables=self._executables,
+                block=self.plan.block,
                 template=Path(self._executables["database-template"]),
             ),
         )
 
+    def probe_environment(self, pod: JsonObject) -> Mapping[str, str]:
+        """Return the environment of a probe's script: its own variables, and the way to the bed's tools."""
+        spec, namespace = pod["spec"], pod["metadata"]["namespace"]
+
+        def read(kind: Literal["secrets", "configmaps"], name: str) -> Mapping[str, Any] | None:
+            return self._api.get(f"/api/v1/namespaces/{namespace}/{kind}/{name}")
+
+        policy = spec.get("dnsPolicy", "ClusterFirst")
+        on_node = policy == "Default" or (policy == "ClusterFirst" and spec.get("hostNetwork"))
+        return {
+            "HOME": str(self.pod_directory(pod)),
+            **environment_of(spec["containers"][0], pod, read),
+            "PATH": os.pathsep.join([str(self._layout.probe_tools), "/usr/bin", "/bin"]),
+            "DFMC_BED_NAMES": str(self._layout.name_socket),
+            "DFMC_BED_NAMESPACE": NODE_RESOLVER if on_node else namespace,
+        }
+
     def publish_status(self, pod: JsonObject, status: JsonObject) -> None:
         """Write a pod's status; a pod that is gone, or was replaced, is left alone."""
-        address = next(
-            (
-                a["address"]
-                for node in self._nodes.objects()
-                if node["metadata"]["name"] == pod["spec"]["nodeName"]
-                for a in node["status"].get("addresses") or []
-                if a["type"] == "InternalIP"
-            ),
-            "",
-        )
-        if address:
+        if address := self._node_address(pod["spec"]["nodeName"]):
             status = {**status, "hostIP": address, "hostIPs": [{"ip": address}]}
         body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
         self._quietly_patch(f"{_object_path(pod)}/status", body)
 
-    def publish_endpoints(self, pod: JsonObject, address: str, pod_log: ContainerLog) -> None:
+    def publish_endpoints(
+        self, pod: JsonObject, address: str, pod_log: ContainerLog, ports: tuple[int, ...] = ()
+    ) -> None:
         """Tell kwok where ``kubectl port-forward`` and ``kubectl logs`` of exactly this pod lead."""
         listen = self.plan.block.listen_address(address)
-        ports = [p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or []]
-        forwards = [{"ports": [port], "target": {"address": listen, "port": port}} for port in ports]
-        logs = [{"logsFile": str(pod_log.path), "previousLogsFile": str(pod_log.previous), "follow": False}]
-        self._publish_for(pod, "PortForward", "portforwards", {"forwards": forwards})
-        self._publish_for(pod, "Logs", "logs", {"logs": logs})
+        self._publish_for(pod, "portforwards", port_forward_of(pod, listen, ports))
+        self._publish_for(pod, "logs", logs_of(pod, pod_log.path, pod_log.previous))
 
     def event(self, pod: JsonObject, kind: str, reason: str, message: str) -> None:
         """Record an event of a pod, as its kubelet."""
-        metadata, time = pod["metadata"], now()
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}."},
-            "type": kind,
-            "reason": reason,
-            "message": message,
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-            "source": {"component": "kubelet", "host": pod["spec"]["nodeName"]},
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-            },
-        }
+        namespace = pod["metadata"]["namespace"]
         try:
-            self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
+            self._api.create(f"/api/v1/namespaces/{namespace}/events", event_of(pod, kind, reason, message, now()))
         except ApiRefusedError as error:
             # A namespace that is being deleted takes no new objects.
             if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
@@ -235,7 +234,7 @@ class ClusterSupervisor:
     # What the API server tells.
 
     def _on_pod(self, change: Change, pod: JsonObject) -> None:
-        role = role_of(pod["metadata"].get("labels"))
+        role = role_of(pod["metadata"].get("labels"), clients=CLIENT_PROGRAM in self._executables)
         if role is None or not pod["spec"].get("nodeName"):
             return
         uid = pod["metadata"]["uid"]
@@ -245,7 +244,7 @@ class ClusterSupervisor:
             if change == "DELETED":
                 self._workers.pop(uid, None)
             elif worker is None and not deleting and not self._stopped.is_set():
-                worker = self._workers[uid] = PodWorker(self, pod, role, self._executables["setpriv"])
+                worker = self._workers[uid] = self._worker(role, pod)
                 worker.start()
                 return
         if change == "DELETED":
@@ -285,6 +284,23 @@ class ClusterSupervisor:
 
     # Helpers.
 
+    def _worker(self, role: Role, pod: JsonObject) -> PodWorker | ProbeWorker:
+        setpriv = self._executables["setpriv"]
+        return ProbeWorker(self, pod, setpriv) if role == "probe" else PodWorker(self, pod, role, setpriv)
+
+    def _node_address(self, name: str) -> str:
+        for node in self._nodes.objects():
+            if node["metadata"]["name"] == name:
+                for address in node["status"].get("addresses") or []:
+                    if address["type"] == "InternalIP":
+                        return str(address["address"])
+        # Not listed yet: the plan knows what it will be.
+        numbers = {node.name: node.number for node in self.plan.nodes}
+        return self.plan.block.node_address(numbers[name]) if name in numbers else ""
+
+    def _answer(self, question: str) -> str:
+        return answer(question, self._dns(), self.plan.block, outside_addresses)
+
     def _dns(self) -> ClusterDns:
         return ClusterDns(self._services.objects(), self._slices.objects(), outside_addresses)
 
@@ -299,16 +315,9 @@ class ClusterSupervisor:
                     return Path(bound["spec"]["hostPath"]["path"])
         return None
 
-    def _publish_for(self, pod: JsonObject, kind: str, plural: str, spec: JsonObject) -> None:
+    def _publish_for(self, pod: JsonObject, plural: str, body: JsonObject) -> None:
         metadata = pod["metadata"]
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
-        body = {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": kind,
-            "metadata": {"name": metadata["name"], "ownerReferences": [owner]},
-            "spec": spec,
-        }
-        collection = f"{_KWOK_GROUP}/namespaces/{metadata['namespace']}/{plural}"
+        collection = f"/apis/{KWOK_API}/namespaces/{metadata['namespace']}/{plural}"
         try:
             self._api.create(collection, body)
         except ApiRefusedError as error:

@@ -38,12 +38,17 @@ class ClusterDns:
 
     def nslookup(self, argument: str, namespace: str) -> bool:
         """Tell whether busybox's ``nslookup ARGUMENT`` succeeds in a pod of ``namespace``."""
+        return bool(self.nslookup_answer(argument, namespace)[1])
+
+    def nslookup_answer(self, argument: str, namespace: str) -> tuple[str, tuple[str, ...]]:
+        """Return the name that busybox's nslookup found for ``argument``, and its addresses; none where it fails."""
         name = argument.rstrip(".")
         if not name or is_address(name):
-            return False
-        if "." in name:
-            return bool(self.lookup(name))
-        return any(self.lookup(f"{name}.{domain}") for domain in _search_path(namespace))
+            return name, ()
+        for candidate in [name] if "." in name else [f"{name}.{domain}" for domain in _search_path(namespace)]:
+            if found := self.lookup(candidate):
+                return candidate, found
+        return name, ()
 
     def resolve(self, host: str, namespace: str) -> tuple[str, ...]:
         """Return the addresses that a program in a pod of ``namespace`` gets for ``host``; an address is its own."""

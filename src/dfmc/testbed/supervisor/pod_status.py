@@ -21,7 +21,8 @@ class Report:
         ready: Whether it passed its probe.
         restarts: How often it was started again.
         last: ``lastState`` of the main container.
-        problem: Reason and message of an init container that cannot start; empty where none.
+        finished: Whether the pod's only container ended for good.
+        reason: Why the pod as a whole failed, where it was not its container (``DeadlineExceeded``).
     """
 
     address: str
@@ -31,6 +32,8 @@ class Report:
     ready: bool = False
     restarts: int = 0
     last: JsonObject | None = None
+    finished: bool = False
+    reason: str = ""
 
 
 def waiting(reason: str, message: str = "") -> JsonObject:
@@ -70,6 +73,8 @@ def status_of(pod: Mapping[str, Any], report: Report, now: str, main: str) -> Js
     containers = spec["containers"]
     initialized = report.init_done >= len(init)
     phase = "Running" if initialized and ("running" in report.state or report.restarts) else "Pending"
+    if report.finished:
+        phase = "Failed" if report.reason or report.state["terminated"]["exitCode"] else "Succeeded"
     status: JsonObject = {
         "phase": phase,
         "startTime": report.started,
@@ -77,6 +82,8 @@ def status_of(pod: Mapping[str, Any], report: Report, now: str, main: str) -> Js
         "initContainerStatuses": [_init_status(c, i, report, now) for i, c in enumerate(init)],
         "containerStatuses": [_container_status(c, report, c["name"] == main) for c in containers],
     }
+    if report.reason:
+        status["reason"] = report.reason
     if report.address:
         status["podIP"] = report.address
         status["podIPs"] = [{"ip": report.address}]

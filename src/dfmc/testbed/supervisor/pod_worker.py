@@ -21,7 +21,8 @@ from dfmc.testbed.supervisor.container_log import ContainerLog
 from dfmc.testbed.supervisor.environment import MissingReferenceError
 from dfmc.testbed.supervisor.init_waits import Check, checks_of
 from dfmc.testbed.supervisor.pod_status import Report, earlier_run, running, status_of, terminated, waiting
-from dfmc.testbed.supervisor.programs import ProcessPlan, main_container
+from dfmc.testbed.supervisor.process_plan import ProcessPlan
+from dfmc.testbed.supervisor.programs import main_container
 
 JsonObject = dict[str, Any]
 
@@ -39,8 +40,8 @@ _FAILURES_TO_UNREADY = 2
 _LONGEST_GRACE_SECONDS = 3.0
 
 
-class PodHost(Protocol):
-    """What a worker needs of its cluster (`ClusterSupervisor`); DfmcError where the API server fails."""
+class PodLife(Protocol):
+    """What the worker of any pod needs of its cluster (`ClusterSupervisor`); DfmcError where the API server fails."""
 
     def pod_address(self, pod: JsonObject) -> str:
         """Return the pod's address, the one it had where it had one."""
@@ -54,6 +55,24 @@ class PodHost(Protocol):
         """Return the working directory of the pod's process."""
         ...
 
+    def publish_status(self, pod: JsonObject, status: JsonObject) -> None:
+        """Write the pod's status."""
+        ...
+
+    def publish_endpoints(
+        self, pod: JsonObject, address: str, pod_log: ContainerLog, ports: tuple[int, ...] = ()
+    ) -> None:
+        """Make port-forwards (to declared ports and ``ports``) and logs of the pod lead to its process."""
+        ...
+
+    def remove_pod(self, pod: JsonObject) -> None:
+        """Remove the object of a deleted pod."""
+        ...
+
+
+class PodHost(PodLife, Protocol):
+    """What the worker of a pod with a long-running process needs besides."""
+
     def holds(self, check: Check, namespace: str) -> bool:
         """Tell whether a command of an init container would succeed now."""
         ...
@@ -62,20 +81,8 @@ class PodHost(Protocol):
         """Write the process's files and return how to start it; MissingReferenceError where something is missing."""
         ...
 
-    def publish_status(self, pod: JsonObject, status: JsonObject) -> None:
-        """Write the pod's status."""
-        ...
-
-    def publish_endpoints(self, pod: JsonObject, address: str, pod_log: ContainerLog) -> None:
-        """Make port-forwards and logs of the pod lead to its process."""
-        ...
-
     def event(self, pod: JsonObject, kind: str, reason: str, message: str) -> None:
         """Record an event of the pod."""
-        ...
-
-    def remove_pod(self, pod: JsonObject) -> None:
-        """Remove the object of a deleted pod."""
         ...
 
     def set_pid(self, pod: JsonObject, pid: int | None) -> None:
@@ -163,6 +170,8 @@ class PodWorker(threading.Thread):
             plan = self._plan(address)
             if plan is None:
                 return
+            if plan.ports:
+                self._host.publish_endpoints(self.pod, address, pod_log, plan.ports)
             since, begun = now(), time.monotonic()
             try:
                 code = self._run_once(plan, pod_log, since)

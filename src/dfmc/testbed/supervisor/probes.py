@@ -33,30 +33,45 @@ def grpc_serving(host: str, port: int) -> bool:
     """
     try:
         with socket.create_connection((host, port), _SECONDS) as connection:
-            connection.settimeout(_SECONDS)
-            headers = b"".join(
-                _literal(name, value)
-                for name, value in (
-                    (":method", "POST"),
-                    (":scheme", "http"),
-                    (":path", "/grpc.health.v1.Health/Check"),
-                    (":authority", f"{host}:{port}"),
-                    ("content-type", "application/grpc"),
-                    ("te", "trailers"),
-                )
-            )
-            connection.sendall(
-                _PREFACE
-                + _frame(_SETTINGS, 0, 0)
-                + _frame(_HEADERS, _END_HEADERS, 1, headers)
-                + _frame(_DATA, _END_STREAM, 1, b"\0" * 5)  # uncompressed, length 0: an empty HealthCheckRequest
-            )
-            serving = _serving(connection)
-            with suppress(OSError):
-                connection.sendall(_frame(_GOAWAY, 0, 0, b"\0" * 8))
-            return serving
+            return _asked(connection, f"{host}:{port}")
     except OSError:
         return False
+
+
+def grpc_serving_at(path: Path) -> bool:
+    """Ask as `grpc_serving` does, on a unix socket."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_SECONDS)
+            connection.connect(str(path))
+            return _asked(connection, "localhost")
+    except OSError:
+        return False
+
+
+def _asked(connection: socket.socket, authority: str) -> bool:
+    connection.settimeout(_SECONDS)
+    headers = b"".join(
+        _literal(name, value)
+        for name, value in (
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/grpc.health.v1.Health/Check"),
+            (":authority", authority),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        )
+    )
+    connection.sendall(
+        _PREFACE
+        + _frame(_SETTINGS, 0, 0)
+        + _frame(_HEADERS, _END_HEADERS, 1, headers)
+        + _frame(_DATA, _END_STREAM, 1, b"\0" * 5)  # uncompressed, length 0: an empty HealthCheckRequest
+    )
+    serving = _serving(connection)
+    with suppress(OSError):
+        connection.sendall(_frame(_GOAWAY, 0, 0, b"\0" * 8))
+    return serving
 
 
 def _serving(connection: socket.socket) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import yaml
@@ -15,13 +13,10 @@ import yaml
 from dfmc.testbed.layout import write_if_changed
 from dfmc.testbed.roles import Role
 from dfmc.testbed.supervisor import probes
-from dfmc.testbed.supervisor.configuration import Dial, ProcessPlace, grpc_port, rewritten
-from dfmc.testbed.supervisor.environment import (
-    MissingReferenceError,
-    Read,
-    environment_of,
-    value_or_file,
-)
+from dfmc.testbed.supervisor.client_program import plan_client
+from dfmc.testbed.supervisor.configuration import grpc_port, rewritten
+from dfmc.testbed.supervisor.environment import environment_of, value_or_file
+from dfmc.testbed.supervisor.process_plan import ProcessContext, ProcessPlan, config_file
 
 JsonObject = dict[str, Any]
 
@@ -31,50 +26,6 @@ MYSQL_PORT = 3306
 REDIS_PORT = 6379
 
 _INITIALISED = ".dfmc-initialised"
-
-
-@dataclass(frozen=True)
-class ProcessContext:
-    """What a program may use.
-
-    Attributes:
-        pod: The Pod object.
-        container: Its main container.
-        place: Directory and addresses.
-        socket: Where a unix socket of the process goes; its path is kept short.
-        claim: The directory of the pod's first claim; None where it uses none.
-        read: Reads Secrets and ConfigMaps of the pod's namespace.
-        dial: Maps hosts of its configuration.
-        executables: Paths by program name.
-        template: MariaDB's first data directory.
-    """
-
-    pod: JsonObject
-    container: JsonObject
-    place: ProcessPlace
-    socket: Path
-    claim: Path | None
-    read: Read
-    dial: Dial
-    executables: Mapping[str, str]
-    template: Path
-
-
-@dataclass(frozen=True)
-class ProcessPlan:
-    """A process to start.
-
-    Attributes:
-        argv: Program and arguments; never a credential.
-        probe: Asks whether it is ready.
-        env: Variables besides the supervisor's own.
-        on_ready: Called once, when it became ready for the first time.
-    """
-
-    argv: tuple[str, ...]
-    probe: probes.Probe
-    env: Mapping[str, str] = field(default_factory=dict)
-    on_ready: Callable[[], None] = lambda: None
 
 
 def main_container(role: Role, pod: Mapping[str, Any]) -> JsonObject:
@@ -93,11 +44,15 @@ def plan_process(role: Role, context: ProcessContext) -> ProcessPlan:
         return _mysql(context)
     if role == "redis":
         return _redis(context)
+    if role == "client" or role == "seed-client":
+        return plan_client(role, context)
+    if role == "probe":
+        raise ValueError("a probe's script is run by ProbeWorker")
     return _dragonfly(role, context)
 
 
 def _dragonfly(role: Literal["manager", "scheduler"], context: ProcessContext) -> ProcessPlan:
-    text = _config_file(f"{role}.yaml", context)
+    text = config_file(f"{role}.yaml", context)
     document: JsonObject = {}
     try:
         original = yaml.load(text, Loader=yaml.CSafeLoader)
@@ -108,22 +63,17 @@ def _dragonfly(role: Literal["manager", "scheduler"], context: ProcessContext) -
     file = context.place.directory / f"{role}.yaml"
     write_if_changed(file, text, mode=0o600)
     listen, port = context.place.listen, grpc_port(role, document)
+    env = environment_of(context.container, context.pod, context.read)
+    if role == "scheduler":
+        # It asks seed clients for content at the addresses they announced, their pods'. grpc-go goes through the
+        # proxy that the environment names, for everything but loopback.
+        block = context.block
+        env = {"HTTPS_PROXY": f"http://{block.pod_proxy_address}:{block.ports.pod_proxy}", **env}
     return ProcessPlan(
         argv=(context.executables[role], "--config", str(file)),
         probe=lambda: probes.grpc_serving(listen, port),
-        env=environment_of(context.container, context.pod, context.read),
+        env=env,
     )
-
-
-def _config_file(name: str, context: ProcessContext) -> str:
-    for volume in context.pod["spec"].get("volumes") or []:
-        source = volume.get("configMap")
-        found = context.read("configmaps", source["name"]) if source else None
-        if source and found is None:
-            raise MissingReferenceError(f'configmap "{source["name"]}" not found')
-        if found and name in (found.get("data") or {}):
-            return str(found["data"][name])
-    raise MissingReferenceError(f"no ConfigMap volume of the pod holds {name}")
 
 
 def _mysql(context: ProcessContext) -> ProcessPlan:

@@ -7,11 +7,11 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dfmc.testbed.addressing import is_node_address, to_loopback
+from dfmc.testbed.addressing import UNREACHABLE, AddressBlock, is_node_address, to_loopback
 from dfmc.testbed.supervisor.service_table import LOOPBACK, Address
 
 log = logging.getLogger(__name__)
@@ -85,33 +85,58 @@ class ServiceProxy:
         return handle
 
 
-async def open_egress(path: Path) -> asyncio.Server:
+Route = Callable[[str, int], str]
+"""Turns the host that a CONNECT request names (and its port) into the address to dial."""
+
+
+async def open_egress(path: Path, kubelet: int) -> asyncio.Server:
     """Serve HTTP CONNECT on a unix socket: what the API server's egress selector dials pods and nodes through.
 
     A socket that a killed supervisor left is replaced. The bed's directory keeps other users out.
+
+    Args:
+        path: Of the socket.
+        kubelet: Port at which kwok answers as the kubelet of every node.
     """
-    return await asyncio.start_unix_server(_connect, path)
+
+    def route(host: str, port: int) -> str:
+        # kwok listens on 127.0.0.1 alone; other ports of a node are its pods'.
+        return LOOPBACK if is_node_address(host) and port == kubelet else to_loopback(host)
+
+    return await asyncio.start_unix_server(_connecting(route), path)
 
 
-async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    _keep_until_done()
-    try:
-        request = await reader.readuntil(b"\r\n\r\n")
-        _, target, _ = request.split(b" ", 2)
-        host, _, port = target.decode().rpartition(":")
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError):
-        writer.transport.abort()
-        return
-    # kwok answers as the kubelet of every node, on 127.0.0.1 alone.
-    address = LOOPBACK if is_node_address(host) else to_loopback(host)
-    try:
-        onward = await asyncio.wait_for(asyncio.open_connection(address, int(port)), _CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        writer.write(f"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nX-Reason: {error}\r\n\r\n".encode())
-        await _close(writer)
-        return
-    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    await _pump_both(reader, writer, *onward)
+async def open_pod_proxy(block: AddressBlock) -> asyncio.Server:
+    """Serve HTTP CONNECT to pods and nodes for the cluster's own processes, and to nothing outside the bed."""
+
+    def route(host: str, port: int) -> str:
+        address = block.listen_address(host)
+        return address if address.startswith("127.") else UNREACHABLE
+
+    return await asyncio.start_server(_connecting(route), block.pod_proxy_address, block.ports.pod_proxy)
+
+
+def _connecting(route: Route) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _keep_until_done()
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            _, target, _ = request.split(b" ", 2)
+            host, _, text = target.decode().rpartition(":")
+            port = int(text)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError):
+            writer.transport.abort()
+            return
+        try:
+            onward = await asyncio.wait_for(asyncio.open_connection(route(host, port), port), _CONNECT_SECONDS)
+        except OSError as error:
+            writer.write(f"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nX-Reason: {error}\r\n\r\n".encode())
+            await _close(writer)
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await _pump_both(reader, writer, *onward)
+
+    return connect
 
 
 def _keep_until_done() -> None:

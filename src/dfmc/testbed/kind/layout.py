@@ -1,0 +1,140 @@
+"""Where a kind bed keeps its files, what was asked for, and what stands."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfmc.testbed.kind.plan import KindCluster
+from dfmc.testbed.layout import ChartChoice, write_if_changed
+
+CONSOLE_PORT = 8080
+"""Where the guide has the manager's console on the host."""
+
+
+def default_directory() -> Path:
+    """Return ``dfmc/testbed/kind`` under XDG_STATE_HOME (``~/.local/state``)."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "dfmc" / "testbed" / "kind"
+
+
+@dataclass(frozen=True)
+class KindRequest:
+    """What `up` shall bring about.
+
+    Attributes:
+        topology: The file whose contexts the bed makes; None for the guide's topology.
+        chart: ``official`` for what the file says; the stand-in chart; or a chart on disk (directory or .tgz).
+        directory: Where the bed keeps everything.
+        node_image: Image of kind's nodes; empty leaves the choice to kind.
+        console_port: Port of 127.0.0.1 that leads to the manager's REST node port; 0 for none.
+    """
+
+    topology: Path | None = None
+    chart: ChartChoice = "official"
+    directory: Path = field(default_factory=default_directory)
+    node_image: str = ""
+    console_port: int = CONSOLE_PORT
+
+
+@dataclass(frozen=True)
+class KindLayout:
+    """The bed's directory."""
+
+    directory: Path
+
+    @property
+    def state(self) -> Path:
+        """What `up` made, or is making."""
+        return self.directory / "kind.json"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """One file with every context of the bed."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def topology(self) -> Path:
+        """The copy of the topology file that points at the bed."""
+        return self.directory / "topology.yaml"
+
+    @property
+    def chart(self) -> Path:
+        """Copy of a given chart with the subcharts that it lacks, or directory of the stand-in's package."""
+        return self.directory / "chart"
+
+    def config(self, cluster: str) -> Path:
+        """Return the kind configuration of a cluster."""
+        return self.directory / "clusters" / f"{cluster}.yaml"
+
+    def cluster_kubeconfig(self, cluster: str) -> Path:
+        """Return the kubeconfig that kind writes for a cluster."""
+        return self.directory / "clusters" / f"{cluster}.kubeconfig"
+
+
+@dataclass(frozen=True)
+class StoredCluster:
+    """A cluster of the bed; not ``made`` while kind is at work on it, and after an interruption."""
+
+    plan: KindCluster
+    made: bool
+
+
+@dataclass(frozen=True)
+class StoredKind:
+    """What ``kind.json`` holds.
+
+    Attributes:
+        network: The Docker network of the nodes.
+        owns_network: Whether it was not there before this bed, so that `down` takes it away.
+        clusters: In the order in which they were first asked for.
+    """
+
+    network: str
+    owns_network: bool
+    clusters: tuple[StoredCluster, ...]
+
+    @property
+    def plans(self) -> tuple[KindCluster, ...]:
+        """The clusters' plans."""
+        return tuple(cluster.plan for cluster in self.clusters)
+
+    def find(self, name: str) -> StoredCluster | None:
+        """Return the cluster that kind calls so."""
+        return next((cluster for cluster in self.clusters if cluster.plan.name == name), None)
+
+    def with_cluster(self, plan: KindCluster, *, made: bool) -> StoredKind:
+        """Return the same with a cluster added, or put in the place of its former self."""
+        new = StoredCluster(plan, made)
+        if self.find(plan.name) is None:
+            return StoredKind(self.network, self.owns_network, (*self.clusters, new))
+        kept = tuple(new if cluster.plan.name == plan.name else cluster for cluster in self.clusters)
+        return StoredKind(self.network, self.owns_network, kept)
+
+    def only(self, names: Set[str]) -> StoredKind:
+        """Return the same without the clusters that have other names."""
+        kept = tuple(cluster for cluster in self.clusters if cluster.plan.name in names)
+        return StoredKind(self.network, self.owns_network, kept)
+
+    def write(self, layout: KindLayout) -> None:
+        """Write the file at once or not at all."""
+        data = {
+            "network": self.network,
+            "ownsNetwork": self.owns_network,
+            "clusters": [{"plan": each.plan.to_json(), "made": each.made} for each in self.clusters],
+        }
+        write_if_changed(layout.state, json.dumps(data, indent=1) + "\n", mode=0o600)
+
+    @classmethod
+    def read(cls, layout: KindLayout) -> StoredKind | None:
+        """Return what the file holds, or None where there is no bed."""
+        try:
+            data: dict[str, Any] = json.loads(layout.state.read_text())
+        except FileNotFoundError:
+            return None
+        clusters = (StoredCluster(KindCluster.from_json(each["plan"]), each["made"]) for each in data["clusters"])
+        return cls(data["network"], data["ownsNetwork"], tuple(clusters))
