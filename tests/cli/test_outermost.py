@@ -13,8 +13,8 @@ from dfmc.errors import DfmcError, PartialError, PreflightError
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "down", "status", "rbac", "unlock", "add-cluster", "console", "schema", "version",
-    "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "down", "status", "rbac", "unlock", "add-cluster",
+    "console", "schema", "version", "testbed",
 )  # fmt: skip
 
 
