@@ -14,8 +14,8 @@ from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console", "schema",
-    "version", "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "down", "status", "verify", "rbac", "unlock", "add-cluster",
+    "console", "schema", "version", "testbed",
 )  # fmt: skip
 WITH_FILE = ("validate", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console")
 
@@ -74,7 +74,7 @@ def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     ("arguments", "message"),
     [
         (["nonsense"], "✗ No such command 'nonsense'.\n  next see `dfmc --help`\n"),
-        (["up", "--bad"], "✗ No such option: --bad\n  next see `dfmc up --help`\n"),
+        (["up", "--nonsense"], "✗ No such option: --nonsense\n  next see `dfmc up --help`\n"),
         (["up", "--timeout", "5x"], "✗ --timeout: '5x' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["up", "--timeout", "0s"], "✗ --timeout: '0s' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["validate", "-f", "x", "y"], "✗ two files are given: y and -f x\n  next give one of them\n"),
