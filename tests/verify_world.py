@@ -21,6 +21,7 @@ from dfmc.redaction import Redactor
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
+    LocalRegistry,
     NodePull,
     Observed,
     ObservedCluster,
@@ -82,6 +83,7 @@ class SimClients:
         self.pull_fails: DfmcError | None = None
         self.node_pull = NodePull(1.5)
         self.lets_delete = True
+        self.beside: LocalRegistry | None = None
         self.traced: list[str] = []
         self.trace_hosts: frozenset[str] | DfmcError = frozenset()
 
@@ -106,6 +108,12 @@ class SimClients:
     def registry(self, url: str) -> SimClients:
         self.asked.append(url)
         return self
+
+    @asynccontextmanager
+    async def registry_beside(self, node: str) -> AsyncIterator[LocalRegistry | None]:
+        self.asked.append(f"registry beside {node}")
+        yield self.beside
+        self.asked.append("registry removed")
 
     def traces(self, url: str) -> SimClients:
         return self

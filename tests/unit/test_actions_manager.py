@@ -28,7 +28,7 @@ from dfmc.state import Observed, StoredCredentials, WorkloadState
 from dfmc.testbed.faults import Fault, HttpProxy
 from dfmc.testbed.faults import Kind as FaultKind
 from dfmc.testbed.simulated_manager import SimulatedManager
-from fakes import FakeKube
+from fakes import FakeKube, NoPulls
 from scenarios import scenario
 from topologies import entry, topology
 
@@ -117,7 +117,7 @@ class World:
         assert self.manager.database.hashes == {1: stored.values["root-password"]}
 
 
-class Factory:
+class Factory(NoPulls):
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -132,18 +132,6 @@ class Factory:
 
     def chart_source(self) -> Any:
         raise AssertionError("no chart is needed here")
-
-    def blobs(self) -> Any:
-        raise AssertionError("nothing is pulled here")
-
-    def nodes(self, kube: Any) -> Any:
-        raise AssertionError("nothing is pulled here")
-
-    def registry(self, url: str) -> Any:
-        raise AssertionError("nothing is pushed here")
-
-    def traces(self, url: str) -> Any:
-        raise AssertionError("nothing is pulled here")
 
 
 def step(kind: Kind, cluster: str) -> Step:

@@ -143,6 +143,18 @@ def test_without_its_scheduler_a_client_fetches_by_itself() -> None:
     assert "no scheduler of b is ready" in verdicts[2].causes[0].sentence
 
 
+def test_what_others_pull_meanwhile_is_no_hint_of_where_a_client_without_scheduler_went() -> None:
+    sim = SimulatedDragonfly()
+    sim.scheduler("b").up = False
+    world, before = sim.world(), sim.counters()
+    sim.pull(sim.client("a"), "other", 100)
+    sim.pull(sim.client("b"), "content", 100)
+    pull = Pull("b", "worker-b1", "dragonfly-client-b1", is_first=True)
+    verdict = judge(world, pull, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["scheduler-down"]
+    assert "by itself" in verdict.causes[0].sentence
+
+
 def test_without_its_scheduler_a_cluster_of_scopes_falls_back_to_another() -> None:
     sim = SimulatedDragonfly()
     sim.scheduler("b").up = False
@@ -176,7 +188,7 @@ def test_a_seed_with_another_clusters_id_is_idle_at_home() -> None:
     assert "the seed of b serves a" in verdicts[0].causes[0].sentence
     assert "expected 2, seen 1" in verdicts[0].causes[0].sentence
     assert "-c b" in verdicts[0].causes[0].next_step
-    assert "took no part" in verdicts[2].causes[0].sentence
+    assert "registered elsewhere" in verdicts[2].causes[0].sentence
     assert verdicts[0].crossed == 64 * MIB
 
 
@@ -184,6 +196,19 @@ def test_a_seed_elsewhere_that_is_not_used_there_is_told_at_home() -> None:
     sim = SimulatedDragonfly()
     sim.seed("b").joined = 9
     assert causes(verify(sim)) == [[], [], ["seed-id"], []]
+
+
+def test_a_seed_elsewhere_that_its_old_scheduler_still_asks_is_told() -> None:
+    """Seen with real programs: the seed fetches, for nobody, and the client fetches by itself."""
+    sim = SimulatedDragonfly()
+    sim.seed("b").joined = 1
+    world, before = sim.world(), sim.counters()
+    sim.pull(sim.client("b"), "content", 100)
+    sim.seed("b").count("from_source", 100)
+    sim.scheduler("a").seeds += 1
+    pull = Pull("b", "worker-b1", "dragonfly-client-b1", is_first=True)
+    verdict = judge(world, pull, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["seed-id"]
 
 
 def test_a_runtime_that_does_not_ask_the_proxy_is_told() -> None:

@@ -130,8 +130,7 @@ class _Verification:
         verdict = judge(self._world, pull, outcome, moved)
         if outcome.is_kept:
             verdict = replace(verdict, notes=(*verdict.notes, f"the image could not be removed from {pull.node}"))
-        level: Literal["info", "warning"] = "warning" if verdict.causes else "info"
-        self._session.observer(Note(cluster.name, _sentence(pull, verdict, outcome), level))
+        self._session.observer(Note(cluster.name, _sentence(pull, verdict, outcome)))
         is_traced = await self._is_traced(pull, started) if self._traces and self._content.target else None
         return VerifiedPull(pull, verdict, outcome.seconds, is_traced)
 
