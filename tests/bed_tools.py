@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfmc.testbed import bed
+from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.binaries import BinaryCache, ensure
 from dfmc.testbed.layout import BedState
 
@@ -25,15 +27,22 @@ BED_AGENTS = ("dfmc-testbed", "kwok", "kube-apiserver", "kube-controller-manager
 
 
 def wait_until(what: str, holds: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Return the first true answer of ``holds``, or fail naming what never came and the last answer."""
+    """Return the first true answer of ``holds``, or fail naming what never came and the last answer.
+
+    A connection that is refused or broken off is an answer of "not yet": what is asked may be starting.
+    """
     deadline = time.monotonic() + seconds
     answer: Any = None
+    trouble: Exception | None = None
     while time.monotonic() < deadline:
-        answer = holds()
+        try:
+            answer = holds()
+        except (OSError, http.client.HTTPException) as error:
+            trouble, answer = error, None
         if answer:
             return answer
         time.sleep(0.1)
-    raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {answer!r}")
+    raise AssertionError(f"{what} did not happen within {seconds:.0f} s; last seen: {answer!r} {trouble or ''}")
 
 
 def free_port() -> int:
@@ -136,6 +145,11 @@ class BedTools:
     def pods(self, namespace: str, selector: str = "", context: str = "") -> list[dict[str, Any]]:
         """Return pods of a namespace."""
         return self.objects("pods", "-n", namespace, *(["-l", selector] if selector else []), context=context)
+
+    def node_address(self, context: str = "") -> str:
+        """Return where node ports of this bed answer; 127.0.0.1 belongs to whichever bed came first."""
+        addresses = self.objects("nodes", context=context)[0]["status"]["addresses"]
+        return to_loopback(next(item["address"] for item in addresses if item["type"] == "InternalIP"))
 
     def pod_processes(self) -> list[int]:
         """Return the process ids of all real pods."""

@@ -14,14 +14,13 @@ import yaml
 
 from bed_tools import BedTools, ManagerRest
 from dfmc.testbed import bed as kwok_bed
-from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.database import manager_database
 from dfmc.testbed.layout import BedRequest, BedState
 
 SECONDS = 300.0
 NODE_PORT = 30950
 # What a run without changes may still send: its lock, and questions about its own rights.
-QUIET_RESOURCES = ("leases", "selfsubjectaccessreviews")
+QUIET_RESOURCES = ("leases", "selfsubjectaccessreviews", "selfsubjectrulesreviews")
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ class World:
     def environment(self) -> dict[str, str]:
         """What the commands see."""
         extra = {"XDG_STATE_HOME": str(self.state_home), "NO_COLOR": "1", "CI": "true"}
+        extra |= {"DFMC_STATUS_TIMEOUT": "2m"}  # two busy cores answer late
         return {**self.tools.environment, **self.secrets, **extra}
 
     def dfmc(self, *arguments: str, code: int | None = 0, **environ: str) -> Ended:
@@ -108,8 +108,7 @@ class World:
     @property
     def node_address(self) -> str:
         """Where this bed's node ports answer; 127.0.0.1 belongs to whichever bed came first."""
-        addresses = self.tools.objects("nodes")[0]["status"]["addresses"]
-        return to_loopback(next(item["address"] for item in addresses if item["type"] == "InternalIP"))
+        return self.tools.node_address()
 
     def manager(self) -> ManagerRest:
         """Return the manager's REST API, signed in with root's password, once for all.

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from dfmc.clients.protocols import AccessNeed, JsonObject
+from dfmc.clients.protocols import JsonObject
 from dfmc.errors import DfmcError, UnreachableError
-from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -22,6 +22,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str | None, str], JsonObject] = {}
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
+        self.logs: dict[tuple[str, str], str] = {}
         self.pages: dict[tuple[str, str, int, str], str] = {}
         self.on_page: Callable[[str, str, int, str], str] | None = None
         self.on_run: Callable[[JsonObject], PodRun] | None = None
@@ -69,7 +70,7 @@ class FakeKube:
         self._enter("create", obj["kind"], obj["metadata"]["name"])
         return None if _key(obj) in self.objects else self._stored(obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         self._enter("apply", obj["kind"], obj["metadata"]["name"])
         return self._stored(obj)
 
@@ -89,11 +90,17 @@ class FakeKube:
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
         return []
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        return []
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         self._enter("get", "Release", name)
         return None
 
     async def missing(self, release: ReleaseState) -> Sequence[str]:
+        return ()
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
         return ()
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
@@ -105,6 +112,10 @@ class FakeKube:
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         return []
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        self._enter("get", "Log", f"{pod}/{container}")
+        return self.logs.get((pod, container), "")
 
     async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
         """The page in ``pages``, or what ``on_page`` says."""
@@ -132,6 +143,22 @@ class FakeKube:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class NoPulls:
+    """The part of a client factory that only ``verify`` needs."""
+
+    def blobs(self) -> Any:
+        raise AssertionError("no blobs")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("no nodes")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("no registry")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("no traces")
 
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:

@@ -19,7 +19,7 @@ A = ClusterReport("a", "manager", "kind-kind", "cluster-a", "unchanged", Registr
 B = replace(A, name="b", role="member", result="changed", registration=Registration(2, 2), revision=1)
 
 Confirm = Callable[[Plan], bool]
-# Replaces one function of dfmc.engine.runs by name; returns the list that its sessions will be in.
+# Replaces one function of dfmc.engine by name; returns the list that its sessions will be in.
 Engine = Callable[..., list[Session]]
 
 

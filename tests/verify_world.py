@@ -82,6 +82,8 @@ class SimClients:
         self.pull_fails: DfmcError | None = None
         self.node_pull = NodePull(1.5)
         self.lets_delete = True
+        self.traced: list[str] = []
+        self.trace_hosts: frozenset[str] | DfmcError = frozenset()
 
     def kube(self, cluster: object) -> SimKube:
         return self._kube
@@ -104,6 +106,15 @@ class SimClients:
     def registry(self, url: str) -> SimClients:
         self.asked.append(url)
         return self
+
+    def traces(self, url: str) -> SimClients:
+        return self
+
+    async def hosts_with(self, target: str, since: float) -> frozenset[str]:
+        self.traced.append(target)
+        if isinstance(self.trace_hosts, DfmcError):
+            raise self.trace_hosts
+        return self.trace_hosts
 
     async def push(self, repository: str, size: int) -> PushedImage:
         self.asked.append(f"push {repository}")
@@ -170,6 +181,7 @@ class VerifyWorld:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("dfmc.engine.verify.observe", observe)
             patch.setattr("dfmc.engine.counters._SETTLING_PAUSES", (0.0,) * 3)
+            patch.setattr("dfmc.engine.verify._TRACE_PAUSES", (0.0,) * 2)
             return asyncio.run(whole())
 
     def blob(self, *only: str) -> VerifyReport:
@@ -225,7 +237,7 @@ class VerifyWorld:
             if key[0] == name:
                 ready = peer.up and key not in self.not_ready
                 component = "seed-client" if peer.is_seed else "client"
-                yield PodState(peer.pod, component, "Running", ready, "", peer.node)
+                yield PodState(peer.pod, component, "Running", ready, f"ip-of-{peer.node}", peer.node)
 
     def _workloads(self, name: str, pods: tuple[PodState, ...]) -> Any:
         kinds = {"scheduler": "StatefulSet", "seed-client": "StatefulSet", "client": "DaemonSet"}

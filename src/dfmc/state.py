@@ -92,6 +92,7 @@ class ReleaseState:
         values: What the user (here: dfmc) gave, without the chart's defaults. Holds credentials in clear.
         labels: Labels of the release Secret that are not helm's own; dfmc's ownership mark among them.
         manifest: The rendered objects as one YAML text.
+        version: The Secret's uid and resourceVersion: another one after whatever write.
     """
 
     name: str
@@ -105,6 +106,7 @@ class ReleaseState:
     labels: Mapping[str, str]
     description: str = ""
     manifest: str = field(default="", repr=False)
+    version: str = ""
 
     @property
     def is_pending(self) -> bool:
@@ -130,6 +132,7 @@ class PodState:
 
     Attributes:
         revision: Of the StatefulSet's or DaemonSet's template that it was made from; empty for other pods.
+        started: When the newest of its containers did, in seconds since 1970; None while none runs.
     """
 
     name: str
@@ -144,6 +147,24 @@ class PodState:
     terminating: bool = False
     revision: str = ""
     uid: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class EditedConfigMap:
+    """A ConfigMap of a release that does not say what the release's manifest says.
+
+    Attributes:
+        keys: Its keys that differ.
+        since: When somebody else than helm wrote it last, in seconds since 1970; None where nobody noted that.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    since: float | None = None
+
+    def __str__(self) -> str:
+        return f"ConfigMap {self.name}"
 
 
 @dataclass(frozen=True)
@@ -280,12 +301,15 @@ class KubernetesFacts:
         runtimes: Names of the container runtimes that the nodes matching the entry's nodeSelector report, such as
             ``containerd``; empty when no node matches or nodes may not be read.
         node_addresses: Addresses at which NodePorts answer: ExternalIPs if any node has one, else InternalIPs.
+        clock_ahead: Seconds by which the API server's clock is ahead of this machine's, as the Date of an answer says,
+            which counts whole ones; None where an answer has none.
     """
 
     uid: str
     version: str
     runtimes: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
+    clock_ahead: float | None = None
 
 
 @dataclass(frozen=True)
@@ -314,6 +338,7 @@ class ObservedCluster:
     Attributes:
         error: Why nothing could be read; every other field is then empty.
         missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
+        edited: ConfigMaps of a deployed release that somebody has edited.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
     """
 
@@ -322,6 +347,7 @@ class ObservedCluster:
     namespace_exists: bool = False
     release: ReleaseState | None = None
     missing: tuple[str, ...] = ()
+    edited: tuple[EditedConfigMap, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -357,3 +383,20 @@ class Observed:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     manager: ObservedManager | None = None
     manager_error: DfmcError | None = None
+
+
+@dataclass(frozen=True)
+class AccessNeed:
+    """A permission that a run needs in a namespace (None: cluster-wide); of one object where a name is given."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str | None = None
+    name: str = ""
+
+    def __str__(self) -> str:
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        place = f" in namespace {self.namespace}" if self.namespace and self.namespace != self.name else ""
+        return f"{self.verb} {kind}{named}{place}"

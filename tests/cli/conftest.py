@@ -74,10 +74,11 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Session]]:
 
         async def run(session: Session, **rest: Any) -> Any:
             sessions.append(session)
-            found = answer(session, **rest)
+            found = answer(session, **{key: value for key, value in rest.items() if value is not None})
             return await found if asyncio.iscoroutine(found) else found
 
-        monkeypatch.setattr(f"dfmc.engine.runs.{name}", run)
+        module = name if name in ("status", "down", "unlock") else "runs"
+        monkeypatch.setattr(f"dfmc.engine.{module}.{name}", run)
         return sessions
 
     return put

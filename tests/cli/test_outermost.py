@@ -10,6 +10,7 @@ import pytest
 from command_line import Dfmc
 from dfmc import __version__, errors
 from dfmc.errors import DfmcError, PartialError, PreflightError
+from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
@@ -163,6 +164,7 @@ def test_ctrl_c_is_130(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"]])
+@scenario("K6", real=True)
 def test_a_reader_that_has_gone_is_no_error_to_report(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -189,6 +191,7 @@ def test_json_has_no_colour_even_when_asked_for(dfmc: Dfmc) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["validate"], ["version"], ["version", "-o", "json"], ["--help"]])
+@scenario("K7", real=True)
 def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         found = subprocess.run(
@@ -199,6 +202,7 @@ def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&-"])
+@scenario("K6", real=True)
 def test_a_closed_stream_is_no_bug(closed: str) -> None:
     command = f'"{sys.executable}" -m dfmc validate {closed}'
     found = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from dfmc.engine.events import Note, StepEnded, StepProgress, StepStarted
 from dfmc.engine.reports import StatusReport, UpReport
 from dfmc.engine.session import Session
 from dfmc.errors import ConflictError, DfmcError, NotReadyError, PreflightError, UnreachableError
+from dfmc.planning.fingerprint import Fingerprint
 from dfmc.planning.proof import ProofFinding
+from dfmc.planning.saved import SavedPlan
 from dfmc.planning.steps import Action, Kind, Plan, Step
 from run_reports import CHANGES, NO_CHANGES, RELEASE, A, B, Confirm, Engine, up_report
 from terminals import FakeTerminal
@@ -28,6 +31,39 @@ CANARY = "sesame-canary-1"
 def a_log(tmp_path: Path) -> str:
     (log,) = (tmp_path / "state" / "dfmc" / "log").iterdir()
     return log.read_text()
+
+
+SAVED = SavedPlan("guide", "2026-01-01T00:00:00Z", ("b",), False, (), Fingerprint({"": {"dfmc": "1"}}), {})
+
+
+def test_a_plan_is_saved_for_its_owner_alone_and_comes_back_to_up(dfmc: Dfmc, engine: Engine, workplace: Path) -> None:
+    engine("plan_to_save", lambda session: (CHANGES, SAVED))
+    os.umask(0o022)
+    saved = dfmc("plan", "--out", "night.plan")
+    assert saved.code == 0
+    assert "dfmc up topology.yaml --plan night.plan" in saved.err
+    assert (workplace / "night.plan").stat().st_mode & 0o777 == 0o600
+    sessions = engine("up", lambda session, confirm, saved: up_report(B) if saved == SAVED else None)
+    assert dfmc("up", "--plan", "night.plan").code == 0
+    assert sessions[0].options.only == ("b",)
+    assert dfmc("up", "--plan", "night.plan", "-c", "a").code == 64
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"kind": "Plan"}', "\x00", None])
+def test_what_is_no_saved_plan_is_refused(content: str | None, dfmc: Dfmc, engine: Engine, workplace: Path) -> None:
+    engine("up", lambda session, confirm, saved: 1 / 0)
+    if content is not None:
+        (workplace / "night.plan").write_text(content)
+    ended = dfmc("up", "--plan", "night.plan")
+    assert (ended.code, "night.plan" in ended.err) == (64, True)
+
+
+def test_up_waits_for_the_lock_as_long_as_it_is_told(dfmc: Dfmc, engine: Engine) -> None:
+    sessions = engine("up", lambda session, confirm: up_report(A, B))
+    dfmc("up", "--lock-timeout", "2m")
+    dfmc("up", "--lock-timeout", "0s")
+    assert [session.options.lock_timeout for session in sessions] == [120, 0]
+    assert dfmc("up", "--lock-timeout", "soon").code == 64
 
 
 # --- plan ------------------------------------------------------------------------------------------------------
@@ -216,9 +252,17 @@ def test_a_signal_at_the_question_has_its_own_code(
     assert dfmc("up").code == code
 
 
+@pytest.fixture
+def unignored(number: signal.Signals) -> Iterator[signal.Signals]:
+    """The signal as a program started by hand finds it: under nohup, tests would find it ignored, and so would dfmc."""
+    before = signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_a_signal_ends_the_run_in_order_and_says_what_was_done(
-    number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine
+    number: signal.Signals, code: int, unignored: signal.Signals, dfmc: Dfmc, engine: Engine
 ) -> None:
     tidied = []
 
@@ -303,3 +347,22 @@ def test_status_has_wide_and_json_forms(dfmc: Dfmc, engine: Engine) -> None:
     assert "CONTEXT" in dfmc("status", "-o", "wide").out.splitlines()[0]
     document = json.loads(dfmc("status", "-o", "json").out)
     assert (document["kind"], document["healthy"]) == ("Status", True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_watching_a_status_ends_with_ctrl_c(
+    number: signal.Signals, code: int, dfmc: Dfmc, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine("status", lambda session: None)
+
+    async def watch(session: Session, show: Callable[[StatusReport], None], interval: float) -> None:
+        show(StatusReport("guide", (A, replace(B, result="unchanged"))))
+        assert interval == 2
+        os.kill(os.getpid(), number)
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr("dfmc.engine.status.watch", watch)
+    ended = dfmc("status", "--watch", "--interval", "2s")
+    assert ended.code == code
+    assert " a: ok; dragonfly-1.7.4 r2" in ended.out
+    assert dfmc("status", "--watch", "-o", "json").code == 64

@@ -18,6 +18,7 @@ STATUS: dict[str, Any] = {
     "running": True,
     "supervisor": {"pid": 42, "ready": True},
     "repository": "http://127.0.0.1:8879",
+    "clients": "simulated",
     "topology": "/bed/topology.yaml",
     "kubeconfig": "/bed/kubeconfig",
     "clusters": [
@@ -48,7 +49,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[BedRequest]:
 
 
 def test_up_hands_its_options_to_the_bed_and_says_what_to_type_next(dfmc: Dfmc, requests: list[BedRequest]) -> None:
-    ended = dfmc("testbed", "up", "topology.yaml", "--helm", "4", "--chart", "official")
+    ended = dfmc("testbed", "up", "topology.yaml", "--helm", "4", "--chart", "official", "--clients", "real")
     assert (ended.code, ended.out) == (0, "")
     assert ended.err.splitlines() == [
         "starting kind-kind (about 10 s)",
@@ -57,6 +58,7 @@ def test_up_hands_its_options_to_the_bed_and_says_what_to_type_next(dfmc: Dfmc, 
     ]
     (request,) = requests
     assert (request.topology, request.chart, request.helm) == (Path("topology.yaml"), "official", 4)
+    assert request.clients == "real"
 
 
 def test_up_takes_the_guide_s_topology_and_the_stand_in_chart_by_default(
@@ -66,6 +68,7 @@ def test_up_takes_the_guide_s_topology_and_the_stand_in_chart_by_default(
     monkeypatch.setenv("DFMC_TEST_CHART", "charts/dragonfly-1.7.4.tgz")
     dfmc("testbed", "up", "--directory", "my bed", "--provider", "kwok")
     assert (requests[0].topology, requests[0].chart, requests[0].helm) == (None, "stand-in", 3)
+    assert requests[0].clients == "auto"
     assert (requests[1].chart, requests[1].directory) == (Path("charts/dragonfly-1.7.4.tgz"), Path("my bed"))
 
 
@@ -84,6 +87,7 @@ def test_status_is_0_while_everything_runs(dfmc: Dfmc, monkeypatch: pytest.Monke
         "kind-kind  ready  https://127.0.0.1:6443  2      -",
     ]
     assert "supervisor  process 42\n" in ended.out
+    assert "clients     simulated\n" in ended.out
     document = json.loads(dfmc("testbed", "status", "-o", "json").out)
     assert (document["kind"], document["running"], document["supervisor"]["pid"]) == ("TestbedStatus", True, 42)
 
@@ -118,6 +122,20 @@ def test_env_prints_exports_that_a_shell_reads_back(dfmc: Dfmc, monkeypatch: pyt
     assert (ended.code, ended.err) == (0, "")
     words = [shlex.split(line) for line in ended.out.splitlines()]
     assert words == [["export", f"{name}={value}"] for name, value in variables.items()]
+
+
+@pytest.mark.parametrize("client", [True, False])
+def test_the_client_is_built_when_it_is_asked_for_and_never_else(
+    dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch, client: bool
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr("dfmc.testbed.binaries.ensure", lambda names, cache, report: made.append("programs"))
+    monkeypatch.setattr("dfmc.testbed.binaries.ensure_system_programs", lambda report: {})
+    monkeypatch.setattr("dfmc.testbed.binaries.ensure_database_template", lambda *given: None)
+    monkeypatch.setattr("dfmc.testbed.binaries.ensure_client", lambda cache, report: made.append("client"))
+    ended = dfmc("testbed", "binaries", *(["--client"] if client else []))
+    assert ended.code == 0
+    assert made == ["programs", "client"] if client else ["programs"]
 
 
 def test_each_part_has_a_help_that_ends_with_an_example(dfmc: Dfmc) -> None:

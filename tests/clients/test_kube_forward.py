@@ -17,6 +17,7 @@ from clients.fake_api_server import write_kubeconfig
 from clients.made_up_certificate import CERTIFICATE, server_context
 from dfmc.clients.kube import DynamicKube
 from dfmc.errors import AuthError, IntegrityError, PreflightError, UnreachableError
+from scenarios import scenario
 
 PORT = 8080
 DEADLINE = 20
@@ -205,6 +206,7 @@ def test_several_connections_at_once_do_not_mix(tmp_path: Path) -> None:
     assert run(FakeStreams(answer), tmp_path, use) == [b"0", b"1", b"2", b"3", b"4"]
 
 
+@scenario("W2", real="a server that speaks the port-forward protocol")
 def test_a_stream_that_breaks_ends_its_own_connection_only(tmp_path: Path) -> None:
     async def answer(kubelet: Kubelet) -> None:
         data = await kubelet.receive()

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from clients.fake_api_server import FakeApi, Object, pod, release_payload, relea
 from dfmc.clients.kube.pods import pod_state
 from dfmc.errors import AuthError, RecoveryError
 from dfmc.state import ReleaseState
+from scenarios import scenario
 
 NAMESPACE = "/api/v1/namespaces/cluster-b"
 APPS = "/apis/apps/v1/namespaces/cluster-b"
@@ -98,6 +100,7 @@ def test_the_newest_record_counts_and_only_that_is_read_in_full(api: FakeApi) ->
         labels={"dfmc.io/topology": "guide"},
         description="Upgrade complete",
         manifest="---\nkind: ConfigMap\n",
+        version="/77",
     )
     assert api.requests == [f"GET {NAMESPACE}/secrets", f"GET {NEWEST}"]
     listing = api.server.log[0][0]
@@ -155,6 +158,7 @@ def packed(content: bytes) -> str:
     ],
     ids=["absent", "no base64", "no JSON", "no object", "no chart", "too much", "cut off"],
 )
+@scenario("V5", real="canned answers of an API server")
 def test_a_record_that_cannot_be_read_is_never_guessed_at(api: FakeApi, data: dict[str, str]) -> None:
     with pytest.raises(RecoveryError) as caught:
         release_of(api, release_record(3) | {"data": data})
@@ -314,6 +318,7 @@ def one_pod(api: FakeApi, status: Object) -> Any:
     return found
 
 
+@scenario("V1", "P13", real="canned answers of an API server")
 def test_an_unschedulable_pod_gives_the_schedulers_words(api: FakeApi) -> None:
     message = "0/4 nodes are available: 4 node(s) didn't match Pod's node affinity/selector."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
@@ -406,6 +411,7 @@ metadata: {name: dragonfly}
 """
 
 
+@scenario("V4", real="canned answers of an API server")
 def test_objects_of_a_release_that_are_gone_are_named(api: FakeApi) -> None:
     api.lists(f"{NAMESPACE}/services", [{"metadata": {"name": "another"}}])
     api.lists(f"{NAMESPACE}/configmaps", [{"metadata": {"name": "dragonfly-client"}}])
@@ -430,3 +436,36 @@ def test_a_manifest_that_is_no_yaml_is_named_without_being_shown(api: FakeApi) -
     with pytest.raises(RecoveryError, match="not YAML") as caught:
         api.ask(lambda kube: kube.missing(found))
     assert "canary" not in str(caught.value)
+
+
+def test_config_maps_that_somebody_has_edited_are_named_with_key_and_time(api: FakeApi) -> None:
+    manifest = """\
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: same}
+data: {text: as it was, day: 2026-01-01, nothing: }
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: other}
+data: {scheduler.yaml: "id: 2", gone: x}
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: deleted}
+"""
+    fields = [
+        {"manager": "helm", "time": "2026-01-03T00:00:00Z"},
+        {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
+    ]
+    live: list[Object] = [
+        {"metadata": {"name": "same"}, "data": {"text": "as it was", "day": "2026-01-01"}},
+        {"metadata": {"name": "other", "managedFields": fields}, "data": {"scheduler.yaml": "id: 3", "more": "y"}},
+        {"metadata": {"name": "not the release's"}, "data": {"a": "b"}},
+    ]
+    api.lists(f"{NAMESPACE}/configmaps", live)
+    found = release_of(api, release_secret(release_payload(manifest=manifest)))
+    assert found is not None
+    (edit,) = api.ask(lambda kube: kube.edited(found))
+    assert (str(edit), edit.keys) == ("ConfigMap other", ("scheduler.yaml", "gone", "more"))
+    assert edit.since == datetime(2026, 1, 2, tzinfo=UTC).timestamp()

@@ -27,6 +27,7 @@ from dfmc.errors import (
     UnreachableError,
 )
 from dfmc.state import ClusterRecord, SchedulerRecord, ScopesRecord, SeedPeerRecord
+from scenarios import scenario
 
 CONTRACT = Path(__file__).parents[1] / "data" / "contract"
 VERSIONS = ["2.1.66", "2.5.1"]
@@ -199,6 +200,7 @@ def test_recorded_answers_to_a_password_reset(version: str, clock: FakeClock) ->
 # --- signing in ---------------------------------------------------------------------------------------------------
 
 
+@scenario("S8", real="a manager in memory")
 def test_one_sign_in_serves_every_request_as_a_bearer_token_and_without_cookies(fake: FakeManager) -> None:
     manager = client(fake, fake.clock)
     assert run(manager.sign_in(ROOT)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,23 @@ import pytest
 from bed_tools import BedTools
 from bed_world import World
 from dfmc.testbed import bed as kwok_bed
-from dfmc.testbed.layout import BedRequest, BedState
+from dfmc.testbed.binaries import DATA_PLANE, BinaryCache, default_directory
+from dfmc.testbed.layout import BedRequest, BedState, ClientChoice
+
+# Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
+LONGEST_FIRST = ("test_faults", "test_members", "test_guide", "test_bed", "test_corrections")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first; within a file, and for a file's beds, pytest's order stays."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    places = {id(item) for item in ours}
+
+    def rank(item: pytest.Item) -> int:
+        return LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    ordered = iter(sorted(ours, key=rank))
+    items[:] = [next(ordered) if id(item) in places else item for item in items]
 
 
 def report(line: str) -> None:
@@ -26,7 +43,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BedState]:
     """The guide's bed: one Kubernetes cluster, context kind-kind, nodes cluster=a and cluster=b."""
     directory = tmp_path_factory.mktemp("bed") / "kwok"
     try:
-        yield kwok_bed.up(BedRequest(directory=directory), report)
+        yield kwok_bed.up(BedRequest(directory=directory, clients="simulated"), report)
     finally:
         kwok_bed.down(directory, report)
 
@@ -47,10 +64,16 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @contextmanager
-def bed_world(tmp_path_factory: pytest.TempPathFactory, example: str, helm: Literal[3, 4]) -> Iterator[World]:
-    """A bed of its own with an example's topology; nothing is installed yet."""
+def bed_world(
+    tmp_path_factory: pytest.TempPathFactory, example: str, helm: Literal[3, 4], clients: ClientChoice = "simulated"
+) -> Iterator[World]:
+    """A bed of its own with an example's topology; nothing is installed yet.
+
+    Clients take a bed's pods from seconds to half a minute, so only tests that look at them have real ones.
+    """
     directory = tmp_path_factory.mktemp("bed") / "kwok"
-    request = BedRequest(topology=EXAMPLES / example / "topology.yaml", directory=directory, helm=helm)
+    topology = EXAMPLES / example / "topology.yaml"
+    request = BedRequest(topology=topology, directory=directory, helm=helm, clients=clients)
     secrets = {"DFMC_REDIS_PASSWORD": "canary-redis-Pw7"} if example == "guide-legacy" else {}
     try:
         yield World(BedTools(kwok_bed.up(request, report)), tmp_path_factory.mktemp("state"), secrets)
@@ -77,5 +100,22 @@ def empty_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def up_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The guide's two clusters, up; tests may break them as long as they leave them whole."""
     with bed_world(tmp_path_factory, "guide", 3) as made:
+        made.first = made.dfmc("up", str(made.topology))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def real_clients_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The guide's two clusters, up, with real clients and seed clients.
+
+    Skips, or fails where DFMC_REQUIRE_CLIENT is 1, when their program has not been built.
+    """
+    cache = BinaryCache(default_directory().absolute())
+    if not all(cache.is_current(program) for program in DATA_PLANE):
+        why = "Dragonfly's client is not built: dfmc testbed binaries --client (20 to 45 minutes)"
+        if os.environ.get("DFMC_REQUIRE_CLIENT") == "1":
+            pytest.fail(why)
+        pytest.skip(why)
+    with bed_world(tmp_path_factory, "guide", 4, clients="real") as made:
         made.first = made.dfmc("up", str(made.topology))
         yield made

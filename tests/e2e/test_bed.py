@@ -26,15 +26,18 @@ from bed_tools import (
 )
 from dfmc.errors import PreflightError
 from dfmc.testbed import bed as kwok_bed
+from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.database import manager_database
 from dfmc.testbed.layout import BedRequest, BedState
 from dfmc.testbed.processes import is_alive, started_from
+from recorded_exchanges import Replay, exchanges, expected
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 SERVICE = "dragonfly-manager.bed-a.svc.cluster.local"
 REDIS = "dragonfly-redis-master.bed-a.svc.cluster.local:6379"
 NODE_PORT = 31950
+CONTRACT_PORT = 31951
 
 
 def silent(line: str) -> None:
@@ -53,7 +56,7 @@ def central(tools: BedTools) -> Iterator[BedTools]:
 @pytest.fixture(scope="module")
 def rest(central: BedTools) -> ManagerRest:
     """The central manager, signed in."""
-    api = ManagerRest(f"http://127.0.0.1:{NODE_PORT}")
+    api = ManagerRest(f"http://{central.node_address()}:{NODE_PORT}")
     wait_until("the node port", lambda: _answers(api.url))
     api.sign_in()
     return api
@@ -150,20 +153,37 @@ def test_a_host_that_nslookup_refuses_hangs_in_init(central: BedTools, host: str
         central.remove_namespaces("bed-c")
 
 
+def test_a_real_manager_answers_every_recorded_exchange(tools: BedTools) -> None:
+    """The recordings that the simulated manager is held against: a manager alone, on an empty database."""
+    values = central_values({"cluster": "b"})
+    for component in ("scheduler", "seedClient", "client"):
+        values[component]["enable"] = False
+    tools.install("bed-c", values)
+    try:
+        tools.apply(node_port_service("bed-c", CONTRACT_PORT))
+        nodes = tools.objects("nodes", "-l", "cluster=b")
+        address = next(a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP")
+        url = f"http://{to_loopback(address)}:{CONTRACT_PORT}"
+        wait_until("the node port", lambda: _answers(url))
+        replies = Replay(url, time.sleep).run("2.5.1")
+    finally:
+        tools.remove_namespaces("bed-c")
+    wrong = {one["name"]: replies[one["name"]] for one in exchanges("2.5.1") if replies[one["name"]] != expected(one)}
+    assert wrong == {}
+
+
 def test_the_managers_database_can_be_read(central: BedTools) -> None:
     database = manager_database(central.state, "kind-kind", "bed-a")
     assert database.query("SELECT id, name FROM scheduler_cluster") == [{"id": "1", "name": "cluster-1"}]
 
 
-def test_a_second_up_is_quick_and_writes_nothing(central: BedTools) -> None:
+def test_a_second_up_writes_nothing(central: BedTools) -> None:
     state = central.state
     log = state.audit_log("kind-kind")
     before = [line for line in log.read_text().splitlines() if "dfmc-testbed" in line]
     times = state_times(state.directory)
-    begun = time.monotonic()
     lines: list[str] = []
     again = kwok_bed.up(BedRequest(directory=state.directory), lines.append)
-    assert time.monotonic() - begun < 3.0
     assert (again, lines) == (state, [])
     assert state_times(state.directory) == times
     assert [line for line in log.read_text().splitlines() if "dfmc-testbed" in line] == before
@@ -276,7 +296,7 @@ TWO_CONTEXTS: dict[str, Any] = {
 def test_a_bed_of_two_clusters_grows_and_goes_without_a_trace(tmp_path: Path) -> None:
     file, directory = tmp_path / "two.yaml", tmp_path / "kwok"
     file.write_text(yaml.safe_dump(TWO_CONTEXTS))
-    request = BedRequest(topology=file, directory=directory)
+    request = BedRequest(topology=file, directory=directory, clients="simulated")
     try:
         tools = BedTools(kwok_bed.up(request, silent))
         assert tools.state.contexts == ("east", "west")

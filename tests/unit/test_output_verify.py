@@ -70,6 +70,11 @@ def test_a_cause_is_one_sentence_and_the_next_command_and_told_once() -> None:
     ]
 
 
+def test_a_missing_trace_is_a_note() -> None:
+    found = VerifiedPull(Pull("a", "worker-a1", "c", True), Verdict("seed", 1, 1, 0), 1.0, is_traced=False)
+    assert "⚠ a: Jaeger has no trace of the pull on worker-a1" in lines(report(VerifiedCluster("a", (found,))))
+
+
 def test_a_cluster_out_of_reach_has_its_reason() -> None:
     error = UnreachableError("the API server does not answer", why="refused", next_step="kubectl version")
     assert lines(report(VerifiedCluster("b", error=error))) == [
@@ -101,6 +106,7 @@ def test_the_document_is_a_contract() -> None:
         "bytesFromRegistry": 0,
         "bytesAcrossClusters": 64 * MIB,
         "seconds": 1.6,
+        "traced": None,
         "causes": [{"id": "client-id", "what": CAUSE.sentence, "next": CAUSE.next_step}],
         "notes": [],
     }

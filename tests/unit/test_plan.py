@@ -9,70 +9,17 @@ import pytest
 
 from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError, UnreachableError
 from dfmc.output.plan import summary
-from dfmc.planning.exposure import services
-from dfmc.planning.ownership import record_bio, release_labels
-from dfmc.planning.plan import ChartIdentity, make_plan, values_inputs
-from dfmc.planning.records import scopes_record
 from dfmc.planning.steps import Action, Plan
 from dfmc.state import (
-    ClusterRecord,
-    KubernetesFacts,
+    EditedConfigMap,
     Observed,
-    ObservedCluster,
     ObservedManager,
-    ReleaseState,
     StoredCredentials,
 )
-from dfmc.symbols import SecretRef, Symbol, resolve, symbols_in
-from dfmc.topology.model import ClusterSpec, Topology
-from dfmc.values.render import render_values
+from dfmc.symbols import symbols_in
+from observed_worlds import FACTS, SECRETS, UID, finished, fresh, plan
+from scenarios import scenario
 from topologies import entry, topology
-
-UID = "0b8f0000-0000-4000-8000-000000000001"
-CHART = ChartIdentity("1.7.4", "ab" * 32)
-FACTS = KubernetesFacts("uid-1", "v1.34.4", frozenset({"containerd"}))
-SECRETS = {
-    "root-password": "canary-root-1",
-    "jwt-key": "canary-jwt-1",
-    "redis-password": "canary-redis-1",
-    "database-password": "canary-db-1",
-    "database-root-password": "canary-dbroot-1",
-}
-
-
-def fresh(file: Topology) -> Observed:
-    return Observed({cluster.name: ObservedCluster(cluster.name, FACTS) for cluster in file.clusters})
-
-
-def finished(file: Topology) -> Observed:
-    """The world as ``up`` leaves it."""
-    stored = StoredCredentials("guide", UID, SECRETS, root_password_set=True, resource_version="1")
-    records = tuple(
-        ClusterRecord(n, c.name, record_bio("guide", UID), scopes_record(c.scopes), n, n + 10, n == 1)
-        for n, c in enumerate(file.clusters, start=1)
-    )
-    exposed = {service["metadata"]["name"]: service for service in services(file, UID)}
-    world = replace(fresh(file), credentials=stored, services=exposed, manager=ObservedManager(records))
-    clusters = {
-        c.name: ObservedCluster(c.name, FACTS, namespace_exists=True, release=release(file, c, world))
-        for c in file.clusters
-    }
-    return replace(world, clusters=clusters)
-
-
-def release(file: Topology, cluster: ClusterSpec, world: Observed) -> ReleaseState:
-    values = render_values(file, cluster, values_inputs(file, cluster, world, first_install=False))
-    clear = resolve(values, known)
-    labels = release_labels("guide", UID, CHART.sha256)
-    return ReleaseState(cluster.release, cluster.namespace, 1, "deployed", "dragonfly", "1.7.4", "2.5.0", clear, labels)
-
-
-def known(symbol: Symbol) -> Any:
-    return SECRETS[symbol.key] if isinstance(symbol, SecretRef) else symbol
-
-
-def plan(file: Topology, world: Observed, **given: str) -> Plan:
-    return make_plan(file, world, chart=CHART, given=given)
 
 
 def ids(made: Plan) -> list[str]:
@@ -144,6 +91,7 @@ def test_one_changed_field_of_b_changes_b_alone() -> None:
     assert change.new == 2
 
 
+@scenario("V3", real="what was observed is made up")
 def test_changed_scopes_change_the_record() -> None:
     world = finished(GUIDE)
     file = topology(
@@ -155,6 +103,7 @@ def test_changed_scopes_change_the_record() -> None:
     assert [str(change) for change in step.changes] == ["scopes.location: (unset) → asia|china"]
 
 
+@scenario("M3", real="what was observed is made up")
 def test_a_record_made_again_under_new_ids_reaches_the_values() -> None:
     world = finished(GUIDE)
     assert world.manager is not None
@@ -241,6 +190,7 @@ def test_a_member_may_have_the_name_that_the_manager_gives_record_1() -> None:
     assert "record:a" in step.needs
 
 
+@scenario("M1", real="what was observed is made up")
 def test_an_unreachable_member_is_a_failure_and_the_others_go_on() -> None:
     world = changed(fresh(GUIDE), "b", error=UnreachableError("no answer", where="b"))
     made = plan(GUIDE, world)
@@ -254,6 +204,7 @@ def test_an_unreachable_central_cluster_ends_the_planning() -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
+@scenario("P9", real="what was observed is made up")
 def test_somebody_elses_release_is_never_touched(name: str) -> None:
     world = finished(GUIDE)
     theirs = world.clusters[name].release
@@ -276,6 +227,7 @@ def test_a_release_without_its_credentials_needs_repair_and_no_new_passwords() -
     assert "backup" in caught.value.next_step
 
 
+@scenario("X2", real="what was observed is made up")
 def test_another_topologys_release_and_record_are_conflicts() -> None:
     world = finished(GUIDE)
     ours = world.clusters["b"].release
@@ -312,6 +264,7 @@ def test_three_managers_come_after_the_first_has_answered() -> None:
     assert "scale:a" not in ids(plan(file, finished(file)))
 
 
+@scenario("U10", real="what was observed is made up")
 def test_a_chart_that_the_release_cannot_become_stops_the_cluster_before_helm_is_asked() -> None:
     world = finished(GUIDE)
     member = world.clusters["b"].release
@@ -333,6 +286,7 @@ def test_a_known_password_is_no_reason_to_scale() -> None:
     assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
 
 
+@scenario("N15", real="what was observed is made up")
 def test_three_managers_never_start_on_a_database_that_no_manager_has_answered_on() -> None:
     """However often an install was tried: what counts is that somebody has signed in."""
     file = topology(clusters=[entry("a", replicas={"manager": 3}), entry("b", scopes={"idc": "cluster-2"})])
@@ -360,6 +314,7 @@ def test_no_password_is_in_a_plan() -> None:
         assert "canary" not in text
 
 
+@scenario("M6", real="what was observed is made up")
 def test_a_changed_redis_password_reaches_every_release() -> None:
     made = plan(GUIDE, finished(GUIDE), **{"redis-password": "canary-new-1"})
     assert [step.id for step in made.mutations] == ["credentials:a", "release:a", "release:b"]
@@ -379,3 +334,11 @@ def test_a_member_elsewhere_needs_an_address_its_pods_can_resolve() -> None:
     external = {"host": "manager.example.com", "restPort": 30950, "grpcPort": 30951}
     assert external.items() <= step.values["externalManager"].items()
     assert step.values["externalRedis"]["addrs"] == ["manager.example.com:30952"]
+
+
+def test_an_edited_config_map_is_shown_and_made_as_it_was() -> None:
+    world = changed(finished(GUIDE), "b", edited=(EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml",)),))
+    (step,) = plan(GUIDE, world).mutations
+    assert step.id == "release:b"
+    words = "ConfigMap dragonfly-scheduler, scheduler.yaml: (edited by hand) → (as the chart has it)"
+    assert [str(change) for change in step.changes] == [words]

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from dfmc.clients.protocols import AccessNeed
 from dfmc.engine.preflight import needs_of, preflight
 from dfmc.engine.session import RunOptions, Session
 from dfmc.errors import AuthError, PreflightError, UnreachableError
 from dfmc.planning.steps import Action, Kind, Plan, Step
 from dfmc.redaction import Redactor
+from dfmc.state import AccessNeed
 from dfmc.topology.load import load_file
 from dfmc.topology.model import ClusterSpec
 from fakes import FakeKube
+from scenarios import scenario
 
 LOADED = load_file(Path(__file__).parents[2] / "examples" / "guide" / "topology.yaml")
 STEPS = (
@@ -88,13 +89,16 @@ def test_only_what_the_steps_do_is_asked_for() -> None:
     assert not [need for need in asked if "daemonsets" in need and "cluster-a" in need]
 
 
+@scenario("P7", real="a cluster in memory that grants what it is told")
 def test_a_missing_right_of_a_member_is_that_members_failure() -> None:
     failures = run(PickyKube("update secrets in namespace cluster-b", "create namespaces"))
     error = failures["b"]
     assert isinstance(error, AuthError)
     assert error.what == "2 rights are missing"
-    assert error.why == "create namespaces; update secrets in namespace cluster-b"
-    assert error.next_step == "kubectl --context kind-kind auth can-i create namespaces"
+    assert error.why == "update secrets in namespace cluster-b; create namespaces"
+    assert error.next_step.startswith(
+        "kubectl --context kind-kind auth can-i update secrets -n cluster-b; dfmc rbac -c b"
+    )
 
 
 def test_a_missing_right_in_the_central_cluster_ends_the_run() -> None:

@@ -1,5 +1,8 @@
-from dfmc.planning.readiness import obstacles
-from dfmc.state import ContainerState, PodState, WorkloadState
+import pytest
+
+from dfmc.planning.readiness import misled, obstacles
+from dfmc.state import ContainerState, EditedConfigMap, PodState, WorkloadState
+from scenarios import scenario
 
 SCHEDULER = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 1, 0, observed=True)
 
@@ -29,6 +32,7 @@ def test_the_schedulers_own_words_are_kept_and_no_waiting_helps() -> None:
     assert found.hopeless
 
 
+@scenario("P14", real="what was observed is made up")
 def test_an_image_that_cannot_be_pulled_is_named() -> None:
     waiting = ContainerState("scheduler", False, False, 0, "ImagePullBackOff", 'Back-off pulling image "x"')
     assert texts(pod(waiting)) == [
@@ -63,3 +67,24 @@ def test_a_daemon_set_without_nodes_is_an_obstacle_and_a_scaled_down_deployment_
 
 def test_a_component_without_workload_is_an_obstacle() -> None:
     assert texts(pod(), expected=("scheduler", "client"))[0] == "component client: NoWorkload: it has been deleted"
+
+
+@pytest.mark.parametrize(
+    ("edited", "since", "started", "expected"),
+    [
+        ("dragonfly-scheduler", 100.0, 150.0, True),
+        ("dragonfly-scheduler", 100.0, 100.0, True),
+        ("dragonfly-scheduler", 100.0, 50.0, False),
+        ("dragonfly-scheduler", None, 50.0, True),
+        ("dragonfly-scheduler", 100.0, None, False),
+        ("dragonfly-scheduler-more", 100.0, 150.0, True),
+        ("dragonfly-client", 100.0, 150.0, False),
+    ],
+)
+def test_only_pods_that_started_with_an_edited_configuration_start_again(
+    edited: str, since: float | None, started: float | None, expected: bool
+) -> None:
+    workload = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 1, 1, observed=True)
+    pod = PodState("dragonfly-scheduler-0", "scheduler", "Running", True, "", "", started=started)
+    edit = EditedConfigMap(edited, ("scheduler.yaml",), since)
+    assert misled([edit], [workload], [pod]) == ((workload,) if expected else ())

@@ -14,9 +14,9 @@ import pytest
 
 from bed_tools import free_port
 from dfmc.errors import PreflightError
-from dfmc.testbed import bed
 from dfmc.testbed.binaries import ALWAYS, CRATE_PROGRAMS, DATA_PLANE, PROGRAMS, BinaryCache, client, ensure_client
 from dfmc.testbed.binaries.client import ADDRESS_MAP, CARGO_ENVIRONMENT, build_library, find_cargo, steps
+from dfmc.testbed.client_choice import client_programs
 from dfmc.testbed.layout import BedLayout, BedRequest, ClientChoice, StoredBed
 from dfmc.testbed.plan import BedPlan
 
@@ -149,11 +149,11 @@ def test_a_bed_keeps_the_clients_it_was_made_with(
     request = BedRequest(directory=tmp_path, clients=choice)
     if runs is None:
         with pytest.raises(PreflightError) as caught:
-            bed.client_programs(request, stored, cache)
+            client_programs(request, stored, cache)
         assert caught.value.next_step
     else:
         expected = {program.name: str(cache.path(program.name)) for program in DATA_PLANE} if runs else {}
-        assert bed.client_programs(request, stored, cache) == expected
+        assert client_programs(request, stored, cache) == expected
 
 
 def test_what_a_bed_was_made_with_is_in_its_file(tmp_path: Path) -> None:

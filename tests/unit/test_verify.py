@@ -224,6 +224,41 @@ def test_a_missing_permission_ends_the_run(world: VerifyWorld) -> None:
     assert len(world.clients.asked) == 1
 
 
+# --- traces ---
+
+TRACED = VerifyOptions("blob", url="http://origin/v2/x/blobs/sha256:{digest}?size=9", jaeger="http://jaeger")
+
+
+def traced(report: VerifyReport) -> list[bool | None]:
+    return [pull.is_traced for cluster in report.clusters for pull in cluster.pulls]
+
+
+def test_each_pull_is_looked_for_in_jaeger_by_what_its_proxy_was_asked(world: VerifyWorld) -> None:
+    world.clients.trace_hosts = frozenset({"ip-of-worker-a1", "ip-of-worker-a2", "ip-of-worker-b1"})
+    report = world.verify(TRACED)
+    assert traced(report) == [True, True, True, False]
+    assert report.is_proven  # the counters have the say
+    assert {f"http://origin{target}" for target in world.clients.traced} == {report.content.name}
+
+
+def test_a_jaeger_out_of_reach_is_left_out(world: VerifyWorld) -> None:
+    world.clients.trace_hosts = UnreachableError("Jaeger does not answer")
+    report = world.verify(TRACED)
+    assert traced(report) == [None] * 4
+    assert len(world.clients.traced) == 1
+    assert report.is_proven
+
+
+def test_of_an_image_by_name_no_url_is_known(world: VerifyWorld) -> None:
+    report = world.verify(VerifyOptions(image="registry.example/big:1", jaeger="http://jaeger"))
+    assert traced(report) == [None] * 4
+
+
+def test_of_a_pushed_image_the_layer_is_looked_for(world: VerifyWorld) -> None:
+    world.verify(VerifyOptions(push="registry:5000/verify", jaeger="http://jaeger"))
+    assert set(world.clients.traced) == {"/v2/verify/blobs/sha256:layer?ns=registry%3A5000"}
+
+
 # --- what to pull ---
 
 PUSH = VerifyOptions(push="registry:5000/verify", push_url="http://127.0.0.1:40123")

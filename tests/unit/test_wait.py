@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from dfmc.engine.wait import until_ready
-from dfmc.errors import LockedError
+from dfmc.errors import LockedError, NotReadyError, UnreachableError
 from dfmc.planning.readiness import superseded
 from dfmc.state import ContainerState, PodState, WorkloadState
 from fakes import FakeKube
+from scenarios import scenario
 from topologies import topology
 
 B = topology().cluster("b")
@@ -71,6 +72,7 @@ def test_other_pods_are_left_to_their_controller(workload: WorkloadState, pod: P
     assert superseded([workload], [pod]) == ()
 
 
+@scenario("X6", "X8", real="an API server in memory")
 def test_no_pod_is_deleted_once_the_lock_is_lost() -> None:
     async def lost() -> None:
         raise LockedError("the lock was lost")
@@ -79,3 +81,54 @@ def test_no_pod_is_deleted_once_the_lock_is_lost() -> None:
     with pytest.raises(LockedError):
         asyncio.run(until_ready(kube, B, ("scheduler",), timeout=5, say=lambda text: None, verify=lost))
     assert kube.mutations == []
+
+
+class Stuck(FakeKube):
+    """A scheduler that never becomes ready, for the reason that its pod gives."""
+
+    def __init__(self, pod: PodState) -> None:
+        super().__init__()
+        self.pod = pod
+
+    async def workloads(self, release: str, namespace: str) -> Sequence[WorkloadState]:
+        return [replace(ROLLING, revision="")]
+
+    async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
+        return [self.pod]
+
+
+def waited(kube: FakeKube) -> NotReadyError:
+    with pytest.raises(NotReadyError) as caught:
+        asyncio.run(until_ready(kube, B, ("scheduler",), timeout=0.01, say=lambda text: None, verify=ours))
+    return caught.value
+
+
+def test_a_container_that_ends_again_and_again_is_quoted() -> None:
+    kube = Stuck(CRASHING)
+    kube.logs["dragonfly-scheduler-0", "x"] = "panic: WRONGPASS invalid username-password pair"
+    error = waited(kube)
+    assert "CrashLoopBackOff" in error.why
+    assert error.why.endswith("said last:\npanic: WRONGPASS invalid username-password pair")
+    assert "logs dragonfly-scheduler-0 -c x --previous" in error.next_step
+
+
+def test_a_log_that_cannot_be_read_costs_nothing_but_itself() -> None:
+    kube = Stuck(CRASHING)
+    kube.fail["get Log dragonfly-scheduler-0/x"] = UnreachableError("no answer")
+    assert "CrashLoopBackOff" in waited(kube).why
+
+
+def test_an_init_container_that_waits_says_for_what_and_how_to_try_it() -> None:
+    waits = ContainerState("wait-for-manager", False, True, 0, "", "waits for manager.example:65003")
+    error = waited(Stuck(replace(STUCK, containers=(waits,))))
+    assert "in init container wait-for-manager, which waits for manager.example:65003" in error.why
+    assert "nslookup manager.example && nc -vz manager.example 65003" in error.next_step
+
+
+def test_an_image_that_cannot_be_pulled_is_described() -> None:
+    pulls = ContainerState("scheduler", False, False, 0, "ImagePullBackOff", 'Back-off pulling image "x"')
+    kube = Stuck(replace(STUCK, containers=(pulls,)))
+    error = waited(kube)
+    assert "ImagePullBackOff" in error.why
+    assert "describe pod dragonfly-scheduler-0" in error.next_step
+    assert not [line for line in kube.requests if "Log" in line]

@@ -13,6 +13,7 @@ from dfmc.errors import UsageError
 
 if TYPE_CHECKING:
     from dfmc.cli.invocation import Invocation
+    from dfmc.planning.consent import Consent
 
 DEFAULT_FILE = "topology.yaml"
 
@@ -50,6 +51,29 @@ TimeoutOption = Annotated[
 ConcurrencyOption = Annotated[
     int, typer.Option(metavar="N", envvar="DFMC_CONCURRENCY", min=1, max=256, help="How many steps run at once.")
 ]
+AdoptOption = Annotated[
+    bool,
+    typer.Option("--adopt", help="Take over releases, records and Services of these names that dfmc did not make."),
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="RISK",
+        show_default=False,
+        help="Accept a risk that the plan is refused for: downgrade, recreate, database-upgrade, other-chart; may be "
+        "repeated.",
+    ),
+]
+LockTimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        envvar="DFMC_LOCK_TIMEOUT",
+        help="How long to wait for another run on this topology: 0s, 90s, 15m.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("-y", "--yes", envvar="DFMC_YES", help="Do not ask.")]
 
 
@@ -86,18 +110,35 @@ def source_of(context: typer.Context, parameter: str) -> str:
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
-def seconds(text: str, option: str) -> float:
+def seconds(text: str, option: str, *, zero: bool = False) -> float:
     """Read a duration such as 90s, 15m, 1h or 1h30m.
 
     Raises:
-        UsageError: It is none, or zero.
+        UsageError: It is none; or it is zero, unless ``zero`` allows that.
     """
+    if zero and text.strip() in ("0", "0s"):
+        return 0.0
     found = _DURATION.fullmatch(text.strip())
     hours, minutes, rest = found.groups() if found else (None, None, None)
     total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0)
     if total <= 0:
         raise UsageError(f"{option}: {text!r} is no duration", next_step="write it like 90s, 15m or 1h30m")
     return total
+
+
+def consent_of(adopt: bool, allow: list[str] | None) -> Consent:
+    """Return what the command line consents to.
+
+    Raises:
+        UsageError: There is no risk of a name.
+    """
+    from dfmc.planning.consent import Consent
+    from dfmc.planning.upgrades import Risk
+
+    unknown = [name for name in allow or () if name not in list(Risk)]
+    if unknown:
+        raise UsageError(f"--allow: no risk is called {unknown[0]!r}", next_step=f"there are {', '.join(Risk)}")
+    return Consent(adopt=adopt, allow=frozenset(allow or ()))
 
 
 def key_values(pairs: list[str] | None, option: str) -> dict[str, str]:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmc.cli.options import (
+    AdoptOption,
+    AllowOption,
     ClusterOption,
     ConcurrencyOption,
     FileArgument,
     FileOption,
     chosen_file,
+    consent_of,
     example,
     invocation_of,
 )
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     from dfmc.planning.steps import Plan
 
 HELP = "Show what `up` would do, per cluster and field; changes nothing."
-EXAMPLE = example("dfmc plan topology.yaml --detailed-exitcode")
+EXAMPLE = example(
+    "dfmc plan topology.yaml --detailed-exitcode",
+    "dfmc plan topology.yaml --out night.plan && dfmc up topology.yaml --plan night.plan",
+)
 
 
 class PlanOutput(StrEnum):
@@ -42,12 +48,25 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="End with 2 when there are changes.")
     ] = False,
     output: Annotated[PlanOutput, typer.Option("-o", "--output", help="Form of the answer.")] = PlanOutput.TEXT,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Also save the plan, for `up --plan FILE`; no password is in it.",
+            show_default=False,
+        ),
+    ] = None,
+    adopt: AdoptOption = False,
+    allow: AllowOption = None,
     concurrency: ConcurrencyOption = 8,
 ) -> int:
     """Return 0, or 2 for changes where asked to."""
     from dfmc.cli.loading import load_for_run
+    from dfmc.cli.plan_files import write_plan
     from dfmc.cli.running import run_engine
     from dfmc.engine.runs import plan as make_plan
+    from dfmc.engine.runs import plan_to_save
     from dfmc.engine.session import RunOptions
     from dfmc.errors import EXIT_CHANGES_PENDING
     from dfmc.output.documents import plan_document
@@ -56,14 +75,21 @@ def plan(
     invocation = invocation_of(context)
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
-    made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
+    consent = consent_of(adopt, allow)
+    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency, consent=consent)
+    if out is None:
+        made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
+    else:
+        made, saved = run_engine(invocation, loaded, options, lambda session, run: plan_to_save(session))
+        write_plan(out, saved)
     if output is PlanOutput.JSON:
         terminal.answer_document(plan_document(made))
     elif output is PlanOutput.MARKDOWN:
         terminal.answer(*plan_markdown(made).splitlines())
     else:
         terminal.answer(*plan_lines(made, loaded.topology))
+    if out is not None:
+        terminal.say(f"saved in {out}; next  dfmc up {loaded.file} --plan {out}")
     if error := _planning_error(made):
         raise error
     return EXIT_CHANGES_PENDING if detailed_exitcode and made.has_changes else 0

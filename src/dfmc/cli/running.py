@@ -38,7 +38,8 @@ class Run:
         self.terminal = invocation.terminal
         self.progress = progress
         self._log = invocation.log
-        self._writes = invocation.command in ("up", "add-cluster")
+        self._writes = invocation.command in ("up", "add-cluster", "down")
+        self._command = invocation.command
         self._done: list[str] = []
         self._open: set[str] = set()
         self._signal: int | None = None
@@ -64,11 +65,21 @@ class Run:
         Raises:
             typer.Abort: Ctrl-C or the end of input.
         """
+        show(plan)
+        return self.ask(question)
+
+    def ask(self, question: str, answer: str = "") -> bool:
+        """Ask for consent; it is no unless somebody types y, or exactly ``answer`` where one is wanted.
+
+        Raises:
+            typer.Abort: Ctrl-C or the end of input.
+        """
         import typer
 
-        show(plan)
         self._asking = True
         try:
+            if answer:
+                return bool(typer.prompt(question, default="", show_default=False, err=True) == answer)
             return typer.confirm(question, err=True)
         except typer.Abort:
             if self._signal is None:
@@ -138,7 +149,8 @@ class Run:
         kind = InterruptedRunError if self._signal == signal.SIGINT else _TerminatedRunError
         done = f"done: {', '.join(self._done)}" if self._done else "no step had written anything"
         cut = f"; cut short: {', '.join(sorted(self._open))}" if self._open else ""
-        next_step = "dfmc up again: it does what is left" if self._writes else ""
+        again = "dfmc down" if self._command == "down" else "dfmc up"
+        next_step = f"{again} again: it does what is left" if self._writes else ""
         return kind("interrupted", left=done + cut if self._writes else "", next_step=next_step)
 
 

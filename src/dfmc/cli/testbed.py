@@ -256,6 +256,36 @@ def binaries(
     invocation.terminal.say(f"programs in {cache.bin}")
 
 
+@app.command(epilog=example("dfmc testbed images", "dfmc testbed images node manager scheduler"))
+def images(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Which, by short name; default: all.", show_default=False),
+    ] = None,
+) -> None:
+    """Build kind's node image and the chart's images from packages, where none can be pulled."""
+    from dfmc.errors import UsageError
+    from dfmc.testbed.binaries import BinaryCache, default_directory
+    from dfmc.testbed.kind.images.build import NAMES, Workshop, ensure_images
+    from dfmc.testbed.kind.images.node import NODE_IMAGE
+    from dfmc.testbed.kind.images.running import ProcessRunner
+
+    unknown = [name for name in names or () if name not in NAMES]
+    if unknown:
+        raise UsageError(f"there is no image called {unknown[0]}", next_step=f"choose from: {', '.join(NAMES)}")
+    invocation = invocation_of(context)
+    shop = Workshop(BinaryCache(default_directory().absolute()), ProcessRunner(), _reporter(invocation))
+    with _interruptible("dfmc testbed images again; it goes on from here"):
+        present = ensure_images(names or NAMES, shop)
+    invocation.terminal.say("images in the Docker engine:", *(f"  {name}" for name in present))
+    if NODE_IMAGE in present:
+        invocation.terminal.say(
+            f"kind in {shop.cache.path('kind')}",
+            f"next  dfmc testbed up --provider kind --node-image {NODE_IMAGE}",
+        )
+
+
 def _reporter(invocation: Invocation) -> Callable[[str], None]:
     def report(text: str) -> None:
         invocation.log.write("testbed", text)

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfmc.cli.options import (
+    AdoptOption,
+    AllowOption,
     ClusterOption,
     ConcurrencyOption,
     DataOutput,
     FileArgument,
     FileOption,
+    LockTimeoutOption,
     TimeoutOption,
     YesOption,
     chosen_file,
+    consent_of,
     example,
     invocation_of,
     seconds,
@@ -27,13 +31,14 @@ if TYPE_CHECKING:
     from dfmc.engine.reports import UpReport
     from dfmc.engine.session import RunOptions
     from dfmc.errors import DfmcError
+    from dfmc.planning.saved import SavedPlan
     from dfmc.topology.load import LoadedTopology
 
 HELP = (
     "Bring every cluster up as the file says, and prove it.\n\nSafe to run again at any time: it does what is left. "
     "On a terminal it shows the plan and asks; elsewhere it goes on."
 )
-EXAMPLE = example("dfmc up topology.yaml --yes --timeout 20m")
+EXAMPLE = example("dfmc up topology.yaml --yes --timeout 20m --lock-timeout 15m")
 
 
 def up(
@@ -41,20 +46,42 @@ def up(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            show_default=False,
+            help="Do what `plan --out FILE` has saved, without asking; refused when anything has changed since.",
+        ),
+    ] = None,
     yes: YesOption = False,
+    adopt: AdoptOption = False,
+    allow: AllowOption = None,
     timeout: TimeoutOption = "15m",
+    lock_timeout: LockTimeoutOption = "0s",
     concurrency: ConcurrencyOption = 8,
     output: Annotated[DataOutput, typer.Option("-o", "--output", help="Form of the answer.")] = DataOutput.TEXT,
 ) -> None:
     """Run, print the table; the error that decides the exit code is raised."""
     from dfmc.cli.loading import load_for_run
+    from dfmc.cli.plan_files import read_plan
     from dfmc.engine.session import RunOptions
+    from dfmc.errors import UsageError
 
     invocation = invocation_of(context)
-    limit = seconds(timeout, "--timeout")
+    limit, patience = seconds(timeout, "--timeout"), seconds(lock_timeout, "--lock-timeout", zero=True)
+    saved = read_plan(plan) if plan is not None else None
+    if saved and (cluster or adopt or allow):
+        raise UsageError(
+            "--plan takes no -c, --adopt or --allow",
+            why="the saved plan says which clusters it is for, and what it may do",
+        )
     loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
-    options = RunOptions(only=tuple(cluster or ()), timeout=limit, concurrency=concurrency)
-    bring_up(invocation, loaded, options, yes=yes, output=output)
+    only = saved.only if saved else tuple(cluster or ())
+    consent = consent_of(saved.adopt, list(saved.allow)) if saved else consent_of(adopt, allow)
+    options = RunOptions(only, timeout=limit, concurrency=concurrency, lock_timeout=patience, consent=consent)
+    bring_up(invocation, loaded, options, yes=yes, output=output, saved=saved)
 
 
 def bring_up(
@@ -64,6 +91,7 @@ def bring_up(
     *,
     yes: bool,
     output: DataOutput = DataOutput.TEXT,
+    saved: SavedPlan | None = None,
 ) -> None:
     """Run ``up`` and print how it ended.
 
@@ -91,7 +119,7 @@ def bring_up(
                 return True
             return run.confirm(plan, "Go on?", show)
 
-        return run_up(session, confirm=confirm)
+        return run_up(session, confirm=confirm, saved=saved)
 
     report = run_engine(invocation, loaded, options, action)
     error = outcome_error(report) or _unfinished(report)

@@ -89,6 +89,15 @@ def verify(
             show_default=False,
         ),
     ] = "",
+    jaeger: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="DFMC_VERIFY_JAEGER",
+            help="Jaeger's query service, to look for each pull's trace, too.",
+            show_default=False,
+        ),
+    ] = "",
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long one pull may take: 90s, 15m.")] = "5m",
     output: Annotated[VerifyOutput, typer.Option("-o", "--output", help="Form of the answer.")] = VerifyOutput.TABLE,
     junit: Annotated[
@@ -108,7 +117,7 @@ def verify(
 
     invocation = invocation_of(context)
     terminal = invocation.terminal
-    wanted = VerifyOptions(method.value, image, url, push, push_url, seconds(timeout, "--timeout"))
+    wanted = VerifyOptions(method.value, image, url, push, push_url, jaeger, seconds(timeout, "--timeout"))
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
     options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
     report = run_engine(invocation, loaded, options, lambda session, run: prove(session, wanted))

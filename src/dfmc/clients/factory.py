@@ -7,15 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfmc.clients.protocols import (
-    BlobClient,
-    ChartSource,
-    HelmClient,
-    ImageRegistry,
-    KubeClient,
-    ManagerClient,
-    NodeAccess,
-)
+from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.redaction import Redactor
 from dfmc.topology.model import ClusterSpec
 
@@ -86,6 +79,12 @@ class RealClients:
         from dfmc.clients.registry import OciRegistry
 
         return OciRegistry(url, self._redactor.mask)
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
+        from dfmc.clients.traces import JaegerTraces
+
+        return JaegerTraces(url, self._redactor.mask)
 
     def offline_helm(self) -> HelmClient:
         """Return a helm that contacts no cluster, for ``render --manifests``."""

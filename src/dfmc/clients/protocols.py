@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dfmc.state import (
+    AccessNeed,
     ClusterRecord,
+    EditedConfigMap,
     KubernetesFacts,
-    NodePull,
     PodRun,
     PodState,
-    PushedImage,
     ReleaseState,
     SchedulerRecord,
     ScopesRecord,
@@ -105,20 +105,6 @@ class HelmClient(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class AccessNeed:
-    """A permission that a run needs in a namespace (None: cluster-wide)."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str | None = None
-
-    def __str__(self) -> str:
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {kind}" + (f" in namespace {self.namespace}" if self.namespace else "")
-
-
 class KubeClient(Protocol):
     """One context of a kubeconfig."""
 
@@ -145,8 +131,11 @@ class KubeClient(Protocol):
         """Create the object; None when one of that name exists already (409)."""
         ...
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field."""
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; ConflictError when another manager owns a field.
+
+        With ``force`` the field changes hands instead.
+        """
         ...
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
@@ -163,12 +152,20 @@ class KubeClient(Protocol):
         """Return those needs that a SelfSubjectAccessReview refuses."""
         ...
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know."""
+        ...
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
 
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
+        ...
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that do not say what its manifest says."""
         ...
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
@@ -185,6 +182,10 @@ class KubeClient(Protocol):
 
     async def pods(self, release: str, namespace: str) -> Sequence[PodState]:
         """Return the pods of the release's workloads, with the reasons of what is not ready."""
+        ...
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
         ...
 
     async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
@@ -262,6 +263,21 @@ class ManagerClient(Protocol):
         """
         ...
 
+    async def takes_password(self, password: str) -> bool:
+        """Try one sign-in as root, and forget it: whether the manager takes the password.
+
+        False may also mean that somebody signed in within the last seconds (the manager's cache).
+        """
+        ...
+
+    async def takes_key(self, jwt_key: str) -> bool:
+        """Whether the manager takes a token of root's that is signed with this key."""
+        ...
+
+    async def clock_ahead(self) -> float | None:
+        """Return by how many seconds the manager's clock is ahead of ours; None where it does not say."""
+        ...
+
     async def reset_root_password(self, old: str, new: str) -> None:
         """Replace root's password; must come before any authorised call of the run (30 s cache, 500 otherwise)."""
         ...
@@ -294,63 +310,4 @@ class ManagerClient(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
-        ...
-
-
-class BlobClient(Protocol):
-    """Asks a client's proxy for content, as a container runtime does."""
-
-    async def get(self, port: int, url: str, *, timeout: float) -> int:
-        """Return how many bytes the proxy at this loopback port gives for a URL of a registry or web server.
-
-        Raises:
-            UnreachableError: The proxy does not answer, or not to the end.
-            DfmcError: It answers with an error; says whose.
-        """
-        ...
-
-    async def is_answering(self, port: int) -> bool:
-        """True when something speaks HTTP behind this loopback port."""
-        ...
-
-
-class ImageRegistry(Protocol):
-    """A registry that images may be pushed to without signing in."""
-
-    async def push(self, repository: str, size: int) -> PushedImage:
-        """Push an image that never was before, with a layer of about ``size`` bytes, under a tag of its own.
-
-        Raises:
-            UnreachableError: The registry does not answer.
-            AuthError, DfmcError: It refuses.
-        """
-        ...
-
-    async def delete(self, image: PushedImage) -> bool:
-        """Delete what was pushed; False where the registry lets nobody delete.
-
-        Raises:
-            UnreachableError: The registry does not answer.
-        """
-        ...
-
-
-class NodeAccess(Protocol):
-    """The container runtimes of one Kubernetes cluster's nodes."""
-
-    async def pull(self, *, namespace: str, client: str, node: str, image: str, tool: str, timeout: float) -> NodePull:
-        """Pull an image on a node, as its kubelet would, and remove it again.
-
-        Args:
-            namespace: Where a short-lived pod may be made.
-            client: The Dragonfly client's pod on that node: its own images are there already.
-            node: Its name.
-            image: The reference.
-            tool: ``ctr`` where the runtime has no CRI, ``docker``, ``podman``; empty takes crictl, else ctr.
-            timeout: Seconds.
-
-        Raises:
-            DfmcError: The pull failed, in the runtime's words.
-            NotReadyError, AuthError: No pod could be run on the node.
-        """
         ...

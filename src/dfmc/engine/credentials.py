@@ -59,6 +59,19 @@ async def read_given(topology: Topology, kube: KubeClient, base: Path, redactor:
     return given
 
 
+async def secret_versions(topology: Topology, kube: KubeClient) -> dict[str, str]:
+    """Return the version of each Secret that the file takes a credential from, by what it is for; values stay there."""
+    found: dict[str, str] = {}
+    for need in needed_credentials(topology):
+        if need.source is None or need.source.secret is None:
+            continue
+        namespace, _, rest = need.source.secret.partition("/")
+        secret = await kube.get("v1", "Secret", rest.partition("#")[0], namespace)
+        metadata = (secret or {}).get("metadata") or {}
+        found[f"Secret of {need.field}"] = f"version {metadata.get('uid')}/{metadata.get('resourceVersion')}"
+    return found
+
+
 async def _read(need: CredentialNeed, kube: KubeClient, base: Path) -> str:
     source = need.source
     assert source is not None  # noqa: S101 - read_given skips the others

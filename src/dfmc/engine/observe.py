@@ -7,36 +7,52 @@ cluster that does not answer is a fact about that cluster, not the end of the ob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from dfmc.clients.protocols import KubeClient, ManagerClient
 from dfmc.engine.credentials import read_stored
 from dfmc.engine.session import Session
-from dfmc.errors import DfmcError
+from dfmc.errors import DfmcError, UnreachableError
 from dfmc.planning.credentials import JWT_KEY, ROOT_PASSWORD
 from dfmc.planning.exposure import service_names
 from dfmc.state import Observed, ObservedCluster, ObservedManager, StoredCredentials
 from dfmc.topology.model import ClusterSpec
 
+T = TypeVar("T")
 
-async def observe(session: Session, *, deep: bool = False, only: Iterable[str] = ()) -> Observed:
+
+async def observe(
+    session: Session,
+    *,
+    deep: bool = False,
+    only: Iterable[str] = (),
+    drift: bool = True,
+    manager: bool = True,
+    patience: float | None = None,
+) -> Observed:
     """Return the world as it is.
 
     Args:
         session: The run.
         deep: Also pods, workloads and ConfigMaps.
         only: Clusters to look at besides the central one; empty means all.
+        drift: Also which objects of the releases are gone, and which somebody has edited.
+        manager: Also what the manager says.
+        patience: Seconds that one cluster, and the manager, may take; None: as long as every call's own deadline.
     """
     topology = session.topology
     wanted = {topology.manager.cluster, *(only or (cluster.name for cluster in topology.clusters))}
     chosen = [cluster for cluster in topology.clusters if cluster.name in wanted]
     central = topology.central
+    look = partial(observe_cluster, session, deep=deep, drift=drift, patience=patience)
     async with asyncio.TaskGroup() as group:
-        tasks = {cluster.name: group.create_task(observe_cluster(session, cluster, deep=deep)) for cluster in chosen}
-        stored_task = group.create_task(_caught(read_stored(topology, session.kube_of(central), session.redactor)))
-        services_task = group.create_task(_caught(_services(session)))
+        tasks = {cluster.name: group.create_task(look(cluster)) for cluster in chosen}
+        reading = read_stored(topology, session.kube_of(central), session.redactor)
+        stored_task = group.create_task(_caught(_in_time(reading, patience, central.name)))
+        services_task = group.create_task(_caught(_in_time(_services(session), patience, central.name)))
     clusters = {name: task.result() for name, task in tasks.items()}
     for cluster in topology.clusters:
         clusters.setdefault(cluster.name, ObservedCluster(cluster.name))
@@ -49,37 +65,59 @@ async def observe(session: Session, *, deep: bool = False, only: Iterable[str] =
         credentials=stored if isinstance(stored, StoredCredentials) else None,
         services=services if isinstance(services, Mapping) else {},
     )
-    return await observe_manager(session, observed)
+    if not manager:
+        return observed
+    try:
+        return await _in_time(observe_manager(session, observed), patience, central.name)
+    except UnreachableError as error:
+        return replace(observed, manager_error=error)
 
 
-async def observe_cluster(session: Session, cluster: ClusterSpec, *, deep: bool, drift: bool = True) -> ObservedCluster:
+async def _in_time(work: Awaitable[T], patience: float | None, where: str) -> T:
+    """Return what the work returns; UnreachableError where it takes longer than ``patience``."""
+    try:
+        async with asyncio.timeout(patience):
+            return await work
+    except TimeoutError as error:
+        why = f"no answer within {patience:g} s"
+        raise UnreachableError(
+            "does not answer in time", where=where, why=why, next_step="see whether it is up"
+        ) from error
+
+
+async def observe_cluster(
+    session: Session, cluster: ClusterSpec, *, deep: bool, drift: bool = True, patience: float | None = None
+) -> ObservedCluster:
     """Return one entry's state; what keeps it from being read is in ``error``.
 
     Args:
         session: The run.
         cluster: The entry.
         deep: Also pods, workloads and ConfigMaps.
-        drift: Also which objects of the release are gone.
+        drift: Also which objects of the release are gone, and which somebody has edited.
+        patience: Seconds it may take; None: as long as every call's own deadline.
     """
     kube = session.kube_of(cluster)
-    seen = ObservedCluster(cluster.name)
     try:
         async with session.slots:
-            facts = await kube.facts(node_selector=cluster.node_selector)
-            namespace = await kube.get("v1", "Namespace", cluster.namespace)
-            seen = replace(seen, facts=facts, namespace_exists=namespace is not None)
-            if namespace is None:
-                return seen
-            release = await kube.release(cluster.release, cluster.namespace)
-            seen = replace(seen, release=release)
-            if drift and release and release.status == "deployed":
-                seen = replace(seen, missing=tuple(await kube.missing(release)))
-            if deep and release:
-                seen = await with_objects(kube, cluster, seen)
-            return seen
+            return await _in_time(_look(kube, cluster, deep=deep, drift=drift), patience, cluster.name)
     except DfmcError as error:
         error.where = error.where or cluster.name
-        return replace(seen, error=error)
+        return ObservedCluster(cluster.name, error=error)
+
+
+async def _look(kube: KubeClient, cluster: ClusterSpec, *, deep: bool, drift: bool) -> ObservedCluster:
+    facts = await kube.facts(node_selector=cluster.node_selector)
+    namespace = await kube.get("v1", "Namespace", cluster.namespace)
+    seen = ObservedCluster(cluster.name, facts=facts, namespace_exists=namespace is not None)
+    if namespace is None:
+        return seen
+    release = await kube.release(cluster.release, cluster.namespace)
+    seen = replace(seen, release=release)
+    if drift and release and release.status == "deployed":
+        missing, edited = await asyncio.gather(kube.missing(release), kube.edited(release))
+        seen = replace(seen, missing=tuple(missing), edited=tuple(edited))
+    return await with_objects(kube, cluster, seen) if deep and release else seen
 
 
 async def with_objects(kube: KubeClient, cluster: ClusterSpec, seen: ObservedCluster) -> ObservedCluster:

@@ -76,16 +76,20 @@ class StatusReport:
 
     Attributes:
         foreign: Records of the manager that no entry of the file stands for, as ``name (id N)``.
+        unknown: Why it is not known what ``up`` would change: no chart, no credentials to compare with.
     """
 
     topology: str
     clusters: tuple[ClusterReport, ...]
     foreign: tuple[str, ...] = ()
+    unknown: DfmcError | None = None
 
     @property
     def is_healthy(self) -> bool:
         """Every cluster is installed, proven and as the file says."""
-        return all(c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters)
+        return self.unknown is None and all(
+            c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters
+        )
 
 
 def outcome_error(report: UpReport) -> DfmcError | None:
@@ -104,3 +108,56 @@ def outcome_error(report: UpReport) -> DfmcError | None:
     if blocked:
         what += f"; not started: {', '.join(cluster.name for cluster in blocked)}"
     return PartialError(what, failures=failures, next_step="put the causes right, then run dfmc up again")
+
+
+DownResult = Literal["removed", "absent", "failed", "blocked"]
+
+
+@dataclass(frozen=True)
+class DownCluster:
+    """One cluster at the end of ``down``.
+
+    Attributes:
+        result: removed; absent: there was nothing to do; failed; blocked: it waits for a member that failed.
+        done: What was done, in words.
+        kept: What stays on purpose.
+    """
+
+    name: str
+    context: str
+    namespace: str
+    result: DownResult
+    done: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    error: DfmcError | None = None
+    blocked_by: str = ""
+
+
+@dataclass(frozen=True)
+class DownReport:
+    """The end of ``down``.
+
+    Attributes:
+        declined: The user said no; nothing ran.
+    """
+
+    topology: str
+    clusters: tuple[DownCluster, ...]
+    plan: Plan
+    seconds: float
+    declined: bool = False
+
+
+def down_error(report: DownReport) -> DfmcError | None:
+    """Return the error that decides the exit code of ``down``: 9 where some clusters are down and others are not."""
+    failures = {cluster.name: cluster.error for cluster in report.clusters if cluster.error}
+    if not failures:
+        return None
+    blocked = [cluster.name for cluster in report.clusters if cluster.result == "blocked"]
+    gone = [cluster.name for cluster in report.clusters if cluster.result in ("removed", "absent")]
+    if not gone:
+        return next(iter(failures.values()))
+    what = f"{len(gone)} of {len(report.clusters)} clusters down; failed: {', '.join(failures)}"
+    if blocked:
+        what += f"; kept: {', '.join(blocked)}"
+    return PartialError(what, failures=failures, next_step="put the causes right, then run dfmc down again")

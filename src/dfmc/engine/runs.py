@@ -1,32 +1,33 @@
-"""The runs behind the commands: plan, up, status. Each is observe → plan → (execute → prove) → report."""
+"""The runs behind ``plan`` and ``up``: observe → plan → (execute → prove) → report."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import UTC, datetime
 
+from dfmc import __version__
 from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.actions import Actions, ensure_namespace
-from dfmc.engine.credentials import read_given
-from dfmc.engine.events import Note, StepEnded
+from dfmc.engine.chart_objects import chart_objects
+from dfmc.engine.credentials import secret_versions
+from dfmc.engine.events import Note
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
 from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
-from dfmc.engine.reports import ClusterReport, ClusterResult, StatusReport, UpReport
+from dfmc.engine.preparation import observe_with_chart, plan_for, prepare
+from dfmc.engine.reporting import up_report
+from dfmc.engine.reports import UpReport
+from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
-from dfmc.errors import ConflictError, DfmcError, UnreachableError
-from dfmc.planning.exposure import manager_endpoint, redis_addresses
-from dfmc.planning.plan import ChartIdentity, make_plan
-from dfmc.planning.proof import ProofFinding, active_rows, prove, workload_findings
-from dfmc.planning.records import expected_record
+from dfmc.errors import ConflictError, UnreachableError
+from dfmc.planning.fingerprint import NAMESPACE, Fingerprint, fingerprint, text_digest
+from dfmc.planning.rights import ObjectKind
+from dfmc.planning.saved import SavedPlan, described_steps
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import Observed
-from dfmc.topology.model import ClusterSpec
-from dfmc.values.defaults import check_defaults
-from dfmc.values.key_facts import has_facts
 
 Confirm = Callable[[Plan], bool]
 
@@ -39,13 +40,40 @@ async def plan(session: Session) -> Plan:
     Raises:
         DfmcError: The central cluster cannot be planned for.
     """
+    return (await plan_to_save(session))[0]
+
+
+async def plan_to_save(session: Session) -> tuple[Plan, SavedPlan]:
+    """Return what ``up`` would do, for people and for a later ``up --plan``; errors as plan."""
     session.selected()
-    await _prepare(session)
-    observed, chart = await _observe_with_chart(session)
-    return _make_plan(session, observed, chart)
+    await prepare(session)
+    observed, chart = await observe_with_chart(session)
+    made = plan_for(session, observed, chart)
+    options = session.options
+    saved = SavedPlan(
+        topology=session.topology.metadata.name,
+        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        only=options.only,
+        adopt=options.consent.adopt,
+        allow=tuple(sorted(options.consent.allow)),
+        fingerprint=await _fingerprint(session, observed, chart),
+        steps=described_steps(made),
+    )
+    return made, saved
 
 
-async def up(session: Session, *, confirm: Confirm) -> UpReport:
+async def _fingerprint(session: Session, observed: Observed, chart: ChartArchive) -> Fingerprint:
+    run = {
+        "dfmc": __version__,
+        "the topology's text": text_digest(session.loaded.text),
+        "chart": f"{chart.name}-{chart.version}, sha256 {chart.sha256}",
+        **await secret_versions(session.topology, session.kube_of(session.topology.central)),
+    }
+    names = [cluster.name for cluster in session.selected()]
+    return fingerprint(session.topology, observed, selected=names, run=run)
+
+
+async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = None) -> UpReport:
     """Make the world as the file says, and prove it.
 
     What fails for one cluster is in the report; only what makes the whole run senseless is raised.
@@ -54,35 +82,43 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
         session: The run.
         confirm: Shown the plan when it writes something, and again when the world has moved and there is more to
             write by the time the lock is ours; False ends the run with nothing done.
+        saved: A plan that was agreed to before: nobody is asked, and nothing else is done.
 
     Raises:
-        DfmcError: The central cluster cannot be planned for, the lock is held, the machine is not fit.
+        DfmcError: The central cluster cannot be planned for, the lock is held or lost, the machine is not fit, the
+            saved plan is out of date.
     """
     started = time.monotonic()
     session.selected()
-    await _prepare(session)
+    await prepare(session)
     central = session.topology.central
-    observed, chart = await _observe_with_chart(session)
-    made = _make_plan(session, observed, chart)
+    observed, chart = await observe_with_chart(session)
+    made = plan_for(session, observed, chart)
+    if saved:
+        saved.refuse_stale(made, await _fingerprint(session, observed, chart))
     for _ in range(_PLANS_AT_MOST):
-        if made.has_changes and not confirm(made):
+        if made.has_changes and not saved and not confirm(made):
             return UpReport(session.topology.metadata.name, (), made, 0.0, changed=False, declined=True)
-        refused = await preflight(session, made)
+        refused = await preflight(session, made, await _objects(session, made, chart))
         made = made.without(refused)
         if not observed.clusters[central.name].namespace_exists:
             await ensure_namespace(session, central)  # the Lease lives in it
-        async with locked(session.kube_of(central), session.topology, "up", _sayer(session)) as lock:
+        before = await _fingerprint(session, observed, chart) if saved else None
+        patience = session.options.lock_timeout
+        async with locked(session.kube_of(central), session.topology, "up", _sayer(session), patience) as lock:
             agreed = made
             if agreed.has_changes:
                 # The world may have moved while the user read the plan or another run held the lock.
                 observed = await observe(session, only=session.options.only)
-                made = _make_plan(session, observed, chart).without(refused)
+                made = plan_for(session, observed, chart).without(refused)
+            if saved and before:
+                now = await _fingerprint(session, observed, chart)
+                # Its namespace is our own doing.
+                if changes := before.without(central.name, NAMESPACE).changes(now.without(central.name, NAMESPACE)):
+                    raise saved.stale(changes)
             if not made.exceeds(agreed):
-                actions = Actions(session, observed, chart, lock)
-                outcomes = await execute(made, actions.table(), session.observer, session.slots)
-                failed = [cluster for cluster in session.selected() if _can_be_looked_at(outcomes, cluster.name)]
-                await asyncio.gather(*(actions.look_again(cluster) for cluster in failed))
-                return _report(session, made, actions, outcomes, time.monotonic() - started)
+                run = RunState(session, observed, chart, lock)
+                return await lock.while_held(_carry_out(made, run, started))
         session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))
     raise ConflictError(
         "the clusters change faster than plans are made",
@@ -92,162 +128,29 @@ async def up(session: Session, *, confirm: Confirm) -> UpReport:
     )
 
 
+async def _objects(session: Session, made: Plan, chart: ChartArchive) -> dict[str, tuple[ObjectKind, ...]]:
+    """Return the kinds of objects of the releases that the plan writes; a helm that does not work is preflight's."""
+    helm = session.helm_of(session.topology.central)
+    wanted = [session.topology.cluster(step.cluster) for step in made.mutations if step.kind is Kind.RELEASE]
+    if not wanted:
+        return {}
+    await helm.version()
+    return await chart_objects(session.topology, wanted, chart.path, helm)
+
+
+async def _carry_out(made: Plan, run: RunState, started: float) -> UpReport:
+    session = run.session
+    outcomes = await execute(made, Actions(run).table(), session.observer, session.slots)
+    failed = [cluster for cluster in session.selected() if _can_be_looked_at(outcomes, cluster.name)]
+    await asyncio.gather(*(run.look_again(cluster) for cluster in failed))
+    return up_report(session, made, run, outcomes, time.monotonic() - started)
+
+
 def _sayer(session: Session) -> Callable[[str], None]:
     return lambda text: session.observer(Note(session.topology.central.name, text))
-
-
-async def status(session: Session) -> StatusReport:
-    """Return how every cluster stands against the file; writes nothing and waits for nothing."""
-    session.selected()
-    await _prepare(session)
-    observed = await observe(session, deep=True, only=session.options.only)
-    chart = await _chart(session)
-    drift: dict[str, tuple[str, ...]] = {}
-    failures: dict[str, DfmcError] = {}
-    try:
-        made = _make_plan(session, observed, chart)
-        failures = dict(made.failures)
-        for step in made.mutations:
-            if step.conditional:
-                continue
-            lines = tuple(f"{step.id}: {change}" for change in step.changes) or (f"{step.id}: {step.note}",)
-            drift[step.cluster] = drift.get(step.cluster, ()) + lines
-    except DfmcError as central_error:
-        failures[session.topology.manager.cluster] = central_error
-    reports = []
-    for cluster in session.selected():
-        seen = observed.clusters[cluster.name]
-        error = failures.get(cluster.name) or seen.error
-        findings: tuple[ProofFinding, ...] = ()
-        if seen.release is not None and error is None:
-            try:
-                findings = (
-                    *prove(session.topology, cluster, observed),
-                    *workload_findings(session.topology, cluster, seen),
-                )
-            except DfmcError as raised:  # where the central cluster cannot be planned for, no plan has found it
-                error = raised
-        report = _cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
-        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
-    return StatusReport(session.topology.metadata.name, tuple(reports), _foreign(session, observed))
-
-
-def _foreign(session: Session, observed: Observed) -> tuple[str, ...]:
-    if observed.manager is None:
-        return ()
-    expected = [expected_record(session.topology, cluster, observed) for cluster in session.topology.clusters]
-    ours = {record.id for record in expected if record}
-    return tuple(f"{record.name} (id {record.id})" for record in observed.manager.records if record.id not in ours)
-
-
-async def _prepare(session: Session) -> None:
-    """Read the credentials that the file refers to; a missing one stops the run before anything is touched."""
-    central_kube = session.kube_of(session.topology.central)
-    session.given = await read_given(session.topology, central_kube, session.base, session.redactor)
-
-
-async def _chart(session: Session) -> ChartArchive:
-    spec = session.topology.chart
-    path = str(session.base / spec.path) if spec.path else None
-    archive = await session.factory.chart_source().fetch(
-        repository=spec.repository, path=path, name=spec.name, version=spec.version, sha256=spec.sha256
-    )
-    if archive.warning:
-        session.observer(Note("", archive.warning, "warning"))
-    if not has_facts(spec.version):
-        defaults = await session.helm_of(session.topology.central).show_values(archive.path)
-        for sentence in check_defaults(session.loaded, defaults):
-            session.observer(Note("", sentence, "warning"))
-    return archive
-
-
-async def _observe_with_chart(session: Session) -> tuple[Observed, ChartArchive]:
-    chart_task = asyncio.ensure_future(_chart(session))
-    try:
-        observed = await observe(session, only=session.options.only)
-        return observed, await chart_task
-    finally:
-        chart_task.cancel()
-
-
-def _make_plan(session: Session, observed: Observed, chart: ChartArchive) -> Plan:
-    identity = ChartIdentity(chart.version, chart.sha256)
-    made = make_plan(session.topology, observed, chart=identity, given=session.given)
-    return made.restricted(session.options.only) if session.options.only else made
 
 
 def _can_be_looked_at(outcomes: Outcomes, cluster: str) -> bool:
     """Tell whether a cluster's failure leaves something to count: not where its API server is out of reach."""
     error = outcomes.error_of(cluster)
     return error is not None and not isinstance(error, UnreachableError)
-
-
-def _cause(outcomes: Outcomes, blocked: StepEnded) -> DfmcError | None:
-    """Return the failure that a step waited for in vain."""
-    first = outcomes.ended.get(blocked.blocked_by)
-    return first.error if first else None
-
-
-def _report(session: Session, made: Plan, actions: Actions, outcomes: Outcomes, seconds: float) -> UpReport:
-    reports = []
-    for cluster in session.selected():
-        ended = outcomes.of(cluster.name)
-        error = made.failures.get(cluster.name) or outcomes.error_of(cluster.name)
-        blocked = outcomes.blocked(cluster.name)
-        changed = any(end.state == "done" for end in ended)
-        result: ClusterResult = "changed" if changed else "unchanged"
-        if error or blocked:
-            result = "failed" if error else "blocked"
-        report = _cluster_report(session, cluster, actions.last_seen(cluster), result, ())
-        record = actions.records.get(cluster.name)
-        cause = _cause(outcomes, blocked) if blocked and not error else None
-        reports.append(
-            replace(
-                report,
-                registration=record.registration if record else report.registration,
-                seconds=sum(end.seconds for end in ended if end.step.kind is not Kind.MANAGER),
-                error=error or cause,
-                blocked_by=blocked.blocked_by if blocked and not error else "",
-            )
-        )
-    changed_any = any(end.state == "done" for end in outcomes.ended.values())
-    return UpReport(session.topology.metadata.name, tuple(reports), made, seconds, changed=changed_any)
-
-
-def _cluster_report(
-    session: Session,
-    cluster: ClusterSpec,
-    observed: Observed,
-    result: ClusterResult,
-    findings: tuple[ProofFinding, ...],
-) -> ClusterReport:
-    topology, seen = session.topology, observed.clusters[cluster.name]
-    record = expected_record(topology, cluster, observed)
-    manager = redis = ""
-    try:
-        endpoint = manager_endpoint(topology, cluster, observed)
-        manager = f"{endpoint.host}:{endpoint.grpc_port}"
-        redis = ", ".join(str(address) for address in redis_addresses(topology, cluster, observed))
-    except DfmcError:
-        pass  # the plan has it as this cluster's failure
-    pods = [pod for pod in seen.pods if not pod.terminating]
-    schedulers = [pod for pod in pods if pod.component == "scheduler"]
-    rows = observed.manager.schedulers if observed.manager and record else ()
-    active = active_rows(record.registration, pods, rows) if record else ()
-    release = seen.release
-    return ClusterReport(
-        name=cluster.name,
-        role="manager" if cluster.name == topology.manager.cluster else "member",
-        context=cluster.context,
-        namespace=cluster.namespace,
-        result=result,
-        registration=record.registration if record else None,
-        chart=f"{release.chart_name}-{release.chart_version}" if release else "",
-        revision=release.revision if release else 0,
-        release_status=release.status if release else "",
-        schedulers=(len(active), len(schedulers)),
-        pods=(sum(pod.ready for pod in pods), len(pods)),
-        manager=manager,
-        redis=redis,
-        findings=findings,
-    )

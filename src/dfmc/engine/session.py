@@ -10,18 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from dfmc.clients.protocols import (
-    BlobClient,
-    ChartSource,
-    HelmClient,
-    ImageRegistry,
-    KubeClient,
-    ManagerClient,
-    NodeAccess,
-)
+from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
 from dfmc.errors import UsageError
+from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.redaction import Redactor
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import ClusterSpec, Topology
@@ -58,6 +52,10 @@ class ClientFactory(Protocol):
         """Return what pushes to a registry."""
         ...
 
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
+        ...
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -67,11 +65,15 @@ class RunOptions:
         only: Names of clusters to act on; empty means all.
         timeout: Seconds that a cluster may take to become ready.
         concurrency: Steps that run at once.
+        lock_timeout: Seconds to wait for another run that holds the topology's lock.
+        consent: What may be done beyond the file.
     """
 
     only: tuple[str, ...] = ()
     timeout: float = 900.0
     concurrency: int = 8
+    lock_timeout: float = 0.0
+    consent: Consent = NO_CONSENT
 
 
 @dataclass

@@ -6,6 +6,7 @@ keep of it is theirs to collect, like everything that they ever served.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,9 @@ from dataclasses import replace
 from typing import Literal
 
 from dfmc.engine.counters import CounterReader, Ports, ports_of
-from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
+from dfmc.engine.preparation import prepare
 from dfmc.engine.session import Session
 from dfmc.engine.verify_content import VerifyOptions, content_of
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
@@ -30,6 +31,8 @@ from dfmc.values.context import membership_of
 from dfmc.values.layouts import layout_of
 
 _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
+_TRACE_PAUSES = (0.0, 2.0, 4.0, 6.0)
+_CLOCK_SKEW = 60.0
 _PASSED_BY = ("other-cluster", "none", "unknown")
 
 
@@ -42,15 +45,14 @@ async def verify(session: Session, options: VerifyOptions) -> VerifyReport:
         AuthError: No permission for what the pulls need.
     """
     started = time.monotonic()
-    chosen = session.selected()
+    session.selected()
     _refuse_uncounted(session)
     async with content_of(session, options) as content:
-        central = session.kube_of(session.topology.central)
-        session.given = await read_given(session.topology, central, session.base, session.redactor)
+        await prepare(session)
         observed = await observe(session, deep=True, only=session.options.only)
-        run = _Verification(session, observed, content, options.pull_timeout)
+        run = _Verification(session, observed, content, options)
         await run.look()
-        reports = [await run.cluster(cluster) for cluster in chosen]
+        reports = [await run.cluster(cluster) for cluster in session.selected()]
     return VerifyReport(session.topology.metadata.name, content, tuple(reports), time.monotonic() - started)
 
 
@@ -67,11 +69,12 @@ def _refuse_uncounted(session: Session) -> None:
 class _Verification:
     """One run: the world as observed, and the way from counters to counters."""
 
-    def __init__(self, session: Session, observed: Observed, content: Content, pull_timeout: float) -> None:
+    def __init__(self, session: Session, observed: Observed, content: Content, options: VerifyOptions) -> None:
         self._session = session
         self._observed = observed
         self._content = content
-        self._timeout = pull_timeout
+        self._timeout = options.pull_timeout
+        self._traces = session.factory.traces(options.jaeger) if options.jaeger else None
         self._layout = layout_of(session.topology.chart.version)
         there = {
             cluster.name: observed.clusters[cluster.name]
@@ -117,7 +120,7 @@ class _Verification:
 
     async def _pull(self, cluster: ClusterSpec, pull: Pull) -> VerifiedPull:
         self._session.observer(Note(cluster.name, f"pulling on {pull.node}"))
-        before = await self._reader.read(self._world)
+        before, started = await self._reader.read(self._world), time.time()
         outcome = await self._outcome(cluster, pull)
         after, moved = await self._reader.settled(self._world, before, cluster.name)
         mine = moved.peers.get(pull.place)
@@ -129,7 +132,23 @@ class _Verification:
             verdict = replace(verdict, notes=(*verdict.notes, f"the image could not be removed from {pull.node}"))
         level: Literal["info", "warning"] = "warning" if verdict.causes else "info"
         self._session.observer(Note(cluster.name, _sentence(pull, verdict, outcome), level))
-        return VerifiedPull(pull, verdict, outcome.seconds)
+        is_traced = await self._is_traced(pull, started) if self._traces and self._content.target else None
+        return VerifiedPull(pull, verdict, outcome.seconds, is_traced)
+
+    async def _is_traced(self, pull: Pull, started: float) -> bool | None:
+        """Tell whether the node's client has a trace of the pull; clients send them in batches, seconds later."""
+        assert self._traces is not None  # noqa: S101 - the caller has looked
+        address = next((peer.ip for peer in self._world.peers if peer.place == pull.place), "")
+        try:
+            for pause in _TRACE_PAUSES:
+                await asyncio.sleep(pause)
+                if address in await self._traces.hosts_with(self._content.target, started - _CLOCK_SKEW):
+                    return True
+        except UnreachableError as error:
+            self._session.observer(Note(pull.cluster, f"traces are left out: {error}", "warning"))
+            self._traces = None
+            return None
+        return False
 
     async def _outcome(self, cluster: ClusterSpec, pull: Pull) -> Outcome:
         started = time.monotonic()
@@ -228,9 +247,9 @@ class _Verification:
 
     def _peers(self, name: str, seen: ObservedCluster) -> Iterator[Peer]:
         for pod in _running(seen, self._layout.components["client"].label):
-            yield Peer(Place(name, pod.name), pod.node, "client", pod.ready)
+            yield Peer(Place(name, pod.name), pod.node, "client", pod.ready, pod.ip)
         for pod in _running(seen, self._layout.components["seed_peer"].label):
-            yield Peer(Place(name, pod.name), pod.node, "seed", pod.ready)
+            yield Peer(Place(name, pod.name), pod.node, "seed", pod.ready, pod.ip)
 
 
 def _running(seen: ObservedCluster, component: str) -> Iterator[PodState]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dfmc.engine.events import Note
 from dfmc.engine.session import Session
@@ -32,6 +32,7 @@ class VerifyOptions:
             serves any such blob.
         push: Repository, as the nodes name it (``registry:5000/verify``), that a fresh image is pushed to.
         push_url: The same registry's address from here; empty takes ``http://`` and the host of ``push``.
+        jaeger: Address of Jaeger's query service from here; empty leaves traces out.
         pull_timeout: Seconds that one pull may take.
     """
 
@@ -40,6 +41,7 @@ class VerifyOptions:
     url: str = ""
     push: str = ""
     push_url: str = ""
+    jaeger: str = ""
     pull_timeout: float = 300.0
 
 
@@ -61,12 +63,14 @@ async def content_of(session: Session, options: VerifyOptions) -> AsyncIterator[
     url = options.push_url or f"http://{host}"
     registry = session.factory.registry(url)
     image = await registry.push(repository, _IMAGE_BYTES)
+    layer = f"/v2/{repository}/blobs/{image.layer}"
     try:
         if options.method == "blob":
             scheme = urlsplit(url).scheme
-            yield Content("blob", f"{scheme}://{host}/v2/{repository}/blobs/{image.layer}", is_fresh=True)
+            yield Content("blob", f"{scheme}://{host}{layer}", True, layer)
         else:
-            yield Content("image", f"{options.push}:{image.tag}", is_fresh=True)
+            # containerd tells a mirror which registry is meant (containerd, docs/hosts.md)
+            yield Content("image", f"{options.push}:{image.tag}", True, f"{layer}?ns={quote(host)}")
     finally:
         try:
             why = "" if await registry.delete(image) else "it lets nobody delete"
@@ -106,4 +110,5 @@ def named_content(options: VerifyOptions) -> Content:
             f"--url: {url!r} is no URL of a blob", next_step="write it like http://HOST or http://HOST/v2/…"
         )
     fresh = url.replace("{digest}", secrets.token_hex(32))
-    return Content("blob", fresh, is_fresh=fresh != url)
+    parts = urlsplit(fresh)
+    return Content("blob", fresh, fresh != url, parts.path + (f"?{parts.query}" if parts.query else ""))

@@ -18,20 +18,27 @@ class Content:
     Attributes:
         name: An image's reference, or a blob's URL.
         is_fresh: Nobody can have had it before.
+        target: What a client's proxy is asked for (path and query); empty where that is not known.
     """
 
     method: Literal["image", "blob"]
     name: str
     is_fresh: bool
+    target: str = ""
 
 
 @dataclass(frozen=True)
 class VerifiedPull:
-    """One pull and what the counters said of it."""
+    """One pull and what the counters said of it.
+
+    Attributes:
+        is_traced: Whether the node's client has a trace of it; None where nobody asked.
+    """
 
     pull: Pull
     verdict: Verdict
     seconds: float
+    is_traced: bool | None = None
 
 
 @dataclass(frozen=True)

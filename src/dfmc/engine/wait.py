@@ -53,15 +53,44 @@ class Patience:
     def _error(self, blocking: Sequence[Obstacle], trouble: DfmcError | None, what: str) -> NotReadyError:
         cluster = self._cluster
         why = "\n".join(str(obstacle) for obstacle in blocking[:5]) or str(trouble or "")
-        pod = next((o.subject.removeprefix("Pod ") for o in blocking if o.subject.startswith("Pod ")), "")
-        target = f"describe pod {pod}" if pod else "get pods"
         return NotReadyError(
             what,
             where=cluster.name,
             why=why,
             left=f"release {cluster.release} is installed in namespace {cluster.namespace}; nothing was rolled back",
-            next_step=f"kubectl --context {cluster.context} -n {cluster.namespace} {target}; then run dfmc up again",
+            next_step=f"{_line_to_type(cluster, blocking)}; then run dfmc up again",
         )
+
+
+def _line_to_type(cluster: ClusterSpec, blocking: Sequence[Obstacle]) -> str:
+    """Return the command that shows more of the first thing that is in the way."""
+    kubectl = f"kubectl --context {cluster.context} -n {cluster.namespace}"
+    first = next((obstacle for obstacle in blocking if obstacle.pod), None)
+    if first is None:
+        return f"{kubectl} get pods"
+    if first.container:
+        return f"{kubectl} logs {first.pod} -c {first.container} --previous"
+    if first.waits_for:
+        host, _, port = first.waits_for.rpartition(":")
+        probe = f"sh -c 'nslookup {host} && nc -vz {host} {port}'"
+        # The chart waits with these two words; where they fail in a pod, the address is wrong or not let through.
+        return f"{kubectl} run reach --rm -i --restart=Never --image=busybox -- {probe}"
+    return f"{kubectl} describe pod {first.pod}"
+
+
+async def add_last_words(
+    kube: KubeClient, cluster: ClusterSpec, blocking: Sequence[Obstacle], error: NotReadyError
+) -> None:
+    """Add to an error what the first container that has ended said last; whoever prints it masks what is secret."""
+    ended = next((obstacle for obstacle in blocking if obstacle.container), None)
+    if ended is None:
+        return
+    try:
+        words = await kube.last_words(ended.pod, cluster.namespace, ended.container)
+    except DfmcError:
+        return  # a comfort; what the error is about is known without it
+    if words:
+        error.why += f"\n{ended.pod}, container {ended.container}, said last:\n{words}"
 
 
 async def until_ready(
@@ -89,7 +118,11 @@ async def until_ready(
             if not blocking:
                 return replaced
             say(f"waiting for {summary(blocking)}")
-            patience.judge(blocking)
+            try:
+                patience.judge(blocking)
+            except NotReadyError as error:
+                await add_last_words(kube, cluster, blocking, error)
+                raise
         except UnreachableError as error:  # an API server that restarts is waited for like a pod
             say(f"waiting for the API server: {error}")
             patience.judge((), error)

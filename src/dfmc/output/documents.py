@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dfmc.engine.reports import ClusterReport, StatusReport, UpReport
+from dfmc.engine.reports import ClusterReport, DownReport, StatusReport, UpReport
 from dfmc.errors import DfmcError, FindingsError, PartialError
 from dfmc.planning.steps import FieldChange, Plan, Step
 from dfmc.state import Registration
@@ -124,6 +124,31 @@ def up_document(report: UpReport, error: DfmcError | None) -> Document:
     }
 
 
+def down_document(report: DownReport, error: DfmcError | None) -> Document:
+    """Return the JSON form of the end of ``down``."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DownReport",
+        "topology": report.topology,
+        "declined": report.declined,
+        "seconds": round(report.seconds, 3),
+        "clusters": [
+            {
+                "name": cluster.name,
+                "context": cluster.context,
+                "namespace": cluster.namespace,
+                "result": cluster.result,
+                "done": list(cluster.done),
+                "kept": list(cluster.kept),
+                "blockedBy": cluster.blocked_by,
+                "error": error_document(cluster.error) if cluster.error else None,
+            }
+            for cluster in report.clusters
+        ],
+        "error": error_document(error) if error else None,
+    }
+
+
 def status_document(report: StatusReport) -> Document:
     """Return the JSON form of ``status``."""
     return {
@@ -133,6 +158,7 @@ def status_document(report: StatusReport) -> Document:
         "healthy": report.is_healthy,
         "clusters": [cluster_document(cluster) for cluster in report.clusters],
         "foreignRecords": list(report.foreign),
+        "notCompared": error_document(report.unknown) if report.unknown else None,
     }
 
 

@@ -32,13 +32,14 @@ _LONGEST_VALUE = 80
 _SIGNS: Mapping[Action, tuple[str, str]] = {
     Action.CREATE: ("+", "green"),
     Action.UPDATE: ("~", "yellow"),
+    Action.DELETE: ("-", "red"),
     Action.CHECK: ("·", "dim"),
 }
 
 
-def plan_lines(plan: Plan, topology: Topology) -> list[Text]:
+def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
     """Return the plan as a tree: cluster, step, fields."""
-    head = f"Plan for topology {plan.topology}, chart {topology.chart.name}-{plan.chart_version}"
+    head = title or f"Plan for topology {plan.topology}, chart {topology.chart.name}-{plan.chart_version}"
     lines = [line((head, "bold")), line("")]
     for cluster in topology.clusters:
         steps = plan.of(cluster.name)
@@ -63,12 +64,14 @@ def summary(plan: Plan) -> str:
     """Return the plan's last line."""
     creates = sum(step.action is Action.CREATE for step in plan.steps)
     updates = sum(step.action is Action.UPDATE and not step.conditional for step in plan.steps)
+    deletes = sum(len(step.changes) for step in plan.steps if step.action is Action.DELETE)
     open_ones = sum(step.conditional for step in plan.steps)
     if not plan.has_changes:
         return "No changes."
     clusters = {step.cluster for step in plan.mutations}
     parts = [f"{creates} to create"] if creates else []
     parts += [f"{updates} to change"] if updates else []
+    parts += [f"{deletes} to delete"] if deletes else []
     parts += [f"{open_ones} to look at again"] if open_ones else []
     return f"{', '.join(parts)} in {len(clusters)} cluster{'' if len(clusters) == 1 else 's'}."
 
@@ -88,6 +91,8 @@ def _step_lines(step: Step) -> Iterator[Text]:
 def _in_short(step: Step) -> tuple[str, Sequence[FieldChange], int]:
     """Return what goes beside the step's name, the changes below it, and how many are left out."""
     changes = step.changes
+    if step.action is Action.DELETE:
+        return ", ".join(change.path for change in changes), (), 0
     if _is_new_release(step):
         # Its first change is the chart, its other ones the values.
         shown, rest = _telling(changes[1:])

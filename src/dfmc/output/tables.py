@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from dfmc.engine.reports import ClusterReport, StatusReport, UpReport
+from dfmc.engine.reports import ClusterReport, DownReport, StatusReport, UpReport
+from dfmc.engine.unlock import HeldLock
 from dfmc.output.progress import duration
 from dfmc.output.text import clean, line, one_line
 from dfmc.planning.credentials import ROOT_PASSWORD, secret_name
@@ -165,6 +166,50 @@ def _kubeconfig(topology: Topology) -> str:
     return f"--kubeconfig {kubeconfig} " if kubeconfig else ""
 
 
+# --- down ------------------------------------------------------------------------------------------------------
+
+_DOWN_STYLES = {"removed": "green", "absent": "green", "failed": "bold red", "blocked": "yellow"}
+
+
+def down_lines(report: DownReport, file: str) -> list[Text]:
+    """Return the end of ``down``: the clusters, what was done in each, what stays on purpose, what to type next."""
+    rows = [
+        [(c.name, "bold"), (c.result, _DOWN_STYLES[c.result]), _plain(c.context), _plain(c.namespace)]
+        for c in report.clusters
+    ]
+    lines = aligned(("CLUSTER", "RESULT", "CONTEXT", "NAMESPACE"), rows)
+    remarks = []
+    for cluster in report.clusters:
+        name = (f"{cluster.name}: ", "bold")
+        remarks += [line(name, one_line(text)) for text in cluster.done]
+        if cluster.blocked_by:
+            remarks.append(line(name, f"kept: it waits for {cluster.blocked_by}"))
+        remarks += [line(name, f"stays: {text}") for text in cluster.kept]
+    if remarks:
+        lines += [line(""), *remarks]
+    if not any(cluster.error or cluster.blocked_by for cluster in report.clusters):
+        lines += [line(""), line(("✓ ", "green"), f"{file} is down")]
+        if any(cluster.kept for cluster in report.clusters):
+            again = f"dfmc up {_typed(file)} goes on with what stays; dfmc down {_typed(file)} --delete-data deletes it"
+            lines.append(line(("next     ", "dim"), again))
+    return lines
+
+
+# --- unlock ----------------------------------------------------------------------------------------------------
+
+
+def lock_lines(held: HeldLock) -> list[Text]:
+    """Return who holds the topology's lock, for what, since when and until when."""
+    facts = (
+        ("lock", f"Lease {held.lease}"),
+        ("holder", held.holder),
+        ("doing", f"dfmc {held.operation}"),
+        ("since", held.since),
+        ("renewed", f"{held.renewed}; it lapses {held.duration:g} s after the last renewal"),
+    )
+    return [line((f"{label:<9}", "dim"), text) for label, text in facts]
+
+
 # --- status ----------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +224,9 @@ def status_lines(report: StatusReport, file: str, *, wide: bool = False) -> list
         remarks.append(
             line(("⚠ ", "yellow"), f"records of the manager that {file} does not know: {', '.join(report.foreign)}")
         )
+    if report.unknown:
+        text = f"not compared with what {file} wants: {report.unknown}"
+        remarks.append(line(("✗ ", "red"), one_line(text)))
     if remarks:
         lines += [line(""), *remarks]
     lines.append(line(""))

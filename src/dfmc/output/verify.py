@@ -87,6 +87,7 @@ def _remarks(cluster: VerifiedCluster) -> Iterable[Text]:
         if cause.next_step:
             yield line(("  next ", "dim"), one_line(cause.next_step))
     notes = [*(note for pull in cluster.pulls for note in pull.verdict.notes), *cluster.notes]
+    notes += [f"Jaeger has no trace of the pull on {one.pull.node}" for one in cluster.pulls if one.is_traced is False]
     yield from (line(("⚠ ", "yellow"), name, one_line(note)) for note in dict.fromkeys(notes))
 
 
@@ -131,6 +132,7 @@ def _pull_document(one: VerifiedPull) -> Document:
         "bytesFromRegistry": verdict.fetched,
         "bytesAcrossClusters": verdict.crossed,
         "seconds": round(one.seconds, 3),
+        "traced": one.is_traced,
         "causes": [_cause_document(cause) for cause in verdict.causes],
         "notes": list(verdict.notes),
     }

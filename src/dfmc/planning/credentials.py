@@ -98,15 +98,27 @@ class CredentialPlan:
         return bool(self.generate or self.replaced or self.added)
 
 
-def plan_credentials(topology: Topology, stored: StoredCredentials | None, given: Mapping[str, str]) -> CredentialPlan:
+def plan_credentials(
+    topology: Topology,
+    stored: StoredCredentials | None,
+    given: Mapping[str, str],
+    adopted: Mapping[str, str] | None = None,
+) -> CredentialPlan:
     """Return what to keep, take over, and generate.
+
+    Args:
+        topology: The file.
+        stored: The credentials' Secret; None before the first run.
+        given: What the file refers to.
+        adopted: Passwords of an installation that is taken over (planning/adoption.py).
 
     Raises:
         PreflightError: A given database password differs from the one the bundled database was made with.
         RecoveryError: The Secret has lost a password that existing data knows.
     """
     old = dict(stored.values) if stored else {}
-    known = {**old, **given}
+    taken = dict(adopted or {})
+    known = {**old, **taken, **given}
     generate, replaced, added = [], [], []
     for need in needed_credentials(topology):
         if need.key in given:
@@ -114,16 +126,21 @@ def plan_credentials(topology: Topology, stored: StoredCredentials | None, given
                 added.append(need.key)
             elif old[need.key] != given[need.key]:
                 replaced.append(need.key)
+        elif need.key in taken:
+            added.append(need.key)
         elif need.key not in old and not need.optional:
             generate.append(need.key)
     if stored and (lost := [key for key in (ROOT_PASSWORD, DATABASE_PASSWORD) if key in generate]):
         raise _lost(topology, lost)
-    if DATABASE_PASSWORD in replaced and topology.manager.database is None:
+    is_other = DATABASE_PASSWORD in taken and known[DATABASE_PASSWORD] != taken[DATABASE_PASSWORD]
+    if (DATABASE_PASSWORD in replaced or is_other) and topology.manager.database is None:
         raise PreflightError(
             "manager.databasePassword differs from the one the bundled database was made with",
             where=topology.manager.cluster,
             why="MySQL keeps its first password in its volume; a new one would lock the manager out",
-            next_step="give the old password again; it is in Secret "
+            next_step="leave manager.databasePassword out: the release's own password is adopted"
+            if is_other
+            else "give the old password again; it is in Secret "
             f"{topology.central.namespace}/{secret_name(topology)}, key {DATABASE_PASSWORD}",
         )
     return CredentialPlan(known, tuple(generate), tuple(replaced), tuple(added))

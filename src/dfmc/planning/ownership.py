@@ -56,14 +56,16 @@ def release_conflict(cluster: ClusterSpec, release: ReleaseState, topology: str,
             "a release of that name exists that dfmc did not make",
             where=cluster.name,
             why=f"{where} (chart {release.chart_name}-{release.chart_version}) has no label {TOPOLOGY_LABEL}",
-            next_step=f"choose another namespace or release name for {cluster.name}, or uninstall it: {uninstall}",
+            next_step=f"take it over: --adopt (dfmc plan --adopt shows what that changes); or choose another namespace "
+            f"or release name for {cluster.name}, or uninstall it: {uninstall}",
         )
     if owner != topology:
         return ConflictError(
             "the release belongs to another topology",
             where=cluster.name,
             why=f"{where} is owned by topology {owner!r}, uid {mark!r}",
-            next_step=f"choose another namespace or release name for {cluster.name}",
+            next_step=f"choose another namespace or release name for {cluster.name}; where that topology has given "
+            "it up: --adopt",
         )
     if uid is None:
         return RecoveryError(
@@ -95,7 +97,8 @@ def object_conflict(cluster: str, live: Mapping[str, Any], topology: str, uid: s
         f"{kind} {name} exists and is not this topology's",
         where=cluster,
         why=f"its annotation {TOPOLOGY_LABEL} is {annotations.get(TOPOLOGY_LABEL)!r}",
-        next_step=f"delete or rename {kind} {metadata.get('namespace', '')}/{name}, then run dfmc up again",
+        next_step=f"delete or rename {kind} {metadata.get('namespace', '')}/{name}, or take it over: --adopt; then run "
+        "dfmc up again",
     )
 
 
@@ -124,5 +127,6 @@ def record_conflict(cluster: str, record: ClusterRecord, topology: str, uid: str
         f"the manager has a cluster record {record.name!r} (id {record.id}) that this topology did not make",
         where=cluster,
         why=f"its bio is {record.bio!r}",
-        next_step=f"rename the entry {cluster!r}, or delete that record in the console (dfmc console)",
+        next_step=f"take it over: --adopt; or rename the entry {cluster!r}, or delete that record in the console "
+        "(dfmc console)",
     )

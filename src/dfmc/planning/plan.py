@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dfmc.errors import DfmcError, TopologyError
+from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
+from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
@@ -30,7 +32,7 @@ from dfmc.planning.records import (
     record_changes,
 )
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
-from dfmc.planning.upgrades import upgrade_refusal
+from dfmc.planning.upgrades import recreated, upgrade_refusal
 from dfmc.redaction import MASK
 from dfmc.state import Observed, ObservedCluster, Registration, ReleaseState
 from dfmc.symbols import Pending, SecretRef, Symbol, symbols_in
@@ -65,7 +67,14 @@ def values_inputs(topology: Topology, cluster: ClusterSpec, observed: Observed, 
     )
 
 
-def make_plan(topology: Topology, observed: Observed, *, chart: ChartIdentity, given: Mapping[str, str]) -> Plan:
+def make_plan(
+    topology: Topology,
+    observed: Observed,
+    *,
+    chart: ChartIdentity,
+    given: Mapping[str, str],
+    consent: Consent = NO_CONSENT,
+) -> Plan:
     """Return the steps that make the world as the file says, and prove it.
 
     Args:
@@ -73,11 +82,14 @@ def make_plan(topology: Topology, observed: Observed, *, chart: ChartIdentity, g
         observed: From engine.observe.
         chart: The fetched chart's identity.
         given: Credentials that the file refers to, already read from env, files and Secrets.
+        consent: What the user agrees to beyond the file.
 
     Raises:
         DfmcError: The central cluster cannot be planned for; nothing else makes sense then.
     """
-    planner = _Planner(topology, observed, chart, plan_credentials(topology, observed.credentials, given))
+    adopted = adopted_credentials(topology, observed, consent)
+    credentials = plan_credentials(topology, observed.credentials, given, adopted)
+    planner = _Planner(topology, observed, chart, credentials, consent)
     return planner.plan()
 
 
@@ -85,12 +97,18 @@ class _Planner:
     """The state of one planning: what is known, what was found wrong."""
 
     def __init__(
-        self, topology: Topology, observed: Observed, chart: ChartIdentity, credentials: CredentialPlan
+        self,
+        topology: Topology,
+        observed: Observed,
+        chart: ChartIdentity,
+        credentials: CredentialPlan,
+        consent: Consent,
     ) -> None:
         self.topology = topology
         self.observed = observed
         self.chart = chart
         self.credentials = credentials
+        self.consent = consent
         self.uid = observed.credentials.uid if observed.credentials else None
         self.failures: dict[str, DfmcError] = {}
 
@@ -128,14 +146,20 @@ class _Planner:
         if seen.error:
             return seen.error
         name = self.topology.metadata.name
-        if seen.release and (conflict := release_conflict(cluster, seen.release, name, self.uid)):
+        conflict = release_conflict(cluster, seen.release, name, self.uid) if seen.release else None
+        if conflict and not self._adopts(cluster):
             return conflict
-        if seen.release and (refusal := upgrade_refusal(cluster, seen.release, self.chart.version)):
+        version = self.chart.version
+        if seen.release and (refusal := upgrade_refusal(self.topology, cluster, seen.release, version, self.consent)):
             return refusal
         record = expected_record(self.topology, cluster, self.observed)
-        if cluster.name != self.topology.manager.cluster and record:
+        if cluster.name != self.topology.manager.cluster and record and not self.consent.adopt:
             return record_conflict(cluster.name, record, name, self.uid)
         return None
+
+    def _adopts(self, cluster: ClusterSpec) -> bool:
+        release = self.observed.clusters[cluster.name].release
+        return adopts(self.topology, cluster, release, self.uid, self.consent)
 
     def _is_deployed(self, cluster: ClusterSpec) -> bool:
         release = self.observed.clusters[cluster.name].release
@@ -156,14 +180,23 @@ class _Planner:
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
         changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
+        changes += tuple(
+            FieldChange(f"{one}, {', '.join(one.keys)}", "(edited by hand)", "(as the chart has it)")
+            for one in seen.edited
+        )
+        if seen.release and self._adopts(cluster):
+            changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)
         if not changes and not note and not assumed:
             return []
         if not changes and not note:
             note = "only if the manager's record has other ids by now"
             return [Step(Kind.RELEASE, cluster.name, Action.UPDATE, needs, (), values, note, conditional=True)]
-        action = Action.CREATE if seen.release is None else Action.UPDATE
-        return [Step(Kind.RELEASE, cluster.name, action, needs, changes, values, note)]
+        if seen.release is None:
+            return [Step(Kind.RELEASE, cluster.name, Action.CREATE, needs, changes, values, note)]
+        anew = recreated(self.topology, cluster, seen.release, self.chart.version)
+        changes += tuple(FieldChange(str(one), "(as it is)", "(deleted and made anew)") for one in anew)
+        return [Step(Kind.RELEASE, cluster.name, Action.UPDATE, needs, changes, values, note, recreate=anew)]
 
     def _assumed_ids(self, release: ReleaseState | None, values: Mapping[str, Any]) -> dict[str, int]:
         """Return the ids that a release has, by their symbols, while a manager that is there cannot be asked for them.
@@ -214,7 +247,7 @@ class _Planner:
         release = self.observed.clusters[name].release
         # A fresh database tolerates one manager only: replicas racing on its seed deny root for ever (v2.5.1 and
         # before, dragonfly#4924). The wanted number comes with `scale`, once the first one has answered.
-        first_install = release is None or not self._has_managed(release)
+        first_install = release is None or not (self._has_managed(release) or self._adopts(central))
         steps += self._release(central, first_install=first_install, needs=(f"credentials:{name}", f"expose:{name}"))
         steps += [self._manager(name), *self._record(central)]
         if first_install:
@@ -242,7 +275,8 @@ class _Planner:
         for wanted in services(self.topology, self.uid or ""):
             service = wanted["metadata"]["name"]
             live = self.observed.services.get(service)
-            if live and (conflict := object_conflict(name, live, self.topology.metadata.name, self.uid)):
+            conflict = object_conflict(name, live, self.topology.metadata.name, self.uid) if live else None
+            if conflict and not self.consent.adopt:
                 raise conflict
             changes += missing_from(live and live.get("spec"), wanted["spec"], service)
             if live:

@@ -55,7 +55,7 @@ def prove(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple
         return (ProofFinding(cluster.name, "manager", "an answer to an authorised request", str(why)),)
     if record is None:
         return (ProofFinding(cluster.name, "manager's record", f"a record named {cluster.name}", "none"),)
-    wiring = _wiring_findings(topology, cluster, observed)
+    wiring = wiring_findings(topology, cluster, observed)
     pods = observed.clusters[cluster.name].pods
     return (*wiring, *scheduler_findings(cluster.name, record.registration, pods, observed.manager.schedulers))
 
@@ -79,7 +79,11 @@ def workload_findings(topology: Topology, cluster: ClusterSpec, seen: ObservedCl
     return tuple(findings)
 
 
-def _wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple[ProofFinding, ...]:
+def wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple[ProofFinding, ...]:
+    """Return where the live ConfigMaps differ from what the manager registered and the file says.
+
+    Needs a deep observation and the cluster's record; errors as values_inputs.
+    """
     credentials = observed.credentials.values if observed.credentials else {}
 
     def known(symbol: Symbol) -> object:

@@ -35,12 +35,14 @@ class Peer:
 
     Attributes:
         node: Its Kubernetes node.
+        ip: The pod's address, the node's for a client.
     """
 
     place: Place
     node: str
     role: Literal["client", "seed"]
     is_ready: bool = True
+    ip: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dfmc.state import ContainerState, PodState, WorkloadState
+from dfmc.state import ContainerState, EditedConfigMap, PodState, WorkloadState
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,18 @@ class Obstacle:
         reason: One word of Kubernetes: Unschedulable, ImagePullBackOff, PodInitializing, ...
         message: The sentence that goes with it, the scheduler's or the kubelet's own.
         hopeless: Waiting longer will not help unless somebody changes something.
+        pod: Its name, where it is one.
+        container: The one that ended, where one did: its log says why.
+        waits_for: ``host:port`` that an init container waits for.
     """
 
     subject: str
     reason: str
     message: str = ""
     hopeless: bool = False
+    pod: str = ""
+    container: str = ""
+    waits_for: str = ""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}" + (f": {self.message}" if self.message else "")
@@ -39,6 +45,8 @@ _HOPELESS = frozenset(
         "CreateContainerError",
     }
 )
+# How clients/kube/pods.py begins the message of an init container that waits for a port.
+WAITS_FOR = "waits for "
 # The seed client of a fresh cluster exits until its scheduler is active; two restarts are seen on healthy beds.
 _RESTARTS_THAT_MEAN_TROUBLE = 5
 
@@ -96,6 +104,24 @@ def superseded(workloads: Sequence[WorkloadState], pods: Sequence[PodState]) -> 
     )
 
 
+def misled(
+    edited: Sequence[EditedConfigMap], workloads: Sequence[WorkloadState], pods: Sequence[PodState]
+) -> tuple[WorkloadState, ...]:
+    """Return the workloads that have pods which may have read an edited ConfigMap, and must start again without it.
+
+    A ConfigMap of the chart is called like its workload, or like that with something behind it. A container reads its
+    files when it starts.
+    """
+    found = []
+    for workload in workloads:
+        since = [one.since for one in edited if one.name == workload.name or one.name.startswith(f"{workload.name}-")]
+        of_workload = [pod for pod in pods if pod.component == workload.component and not pod.terminating]
+        starts = [pod.started for pod in of_workload if pod.started is not None]
+        if any(edit is None or start >= edit for edit in since for start in starts):
+            found.append(workload)
+    return tuple(found)
+
+
 def summary(blocking: Sequence[Obstacle]) -> str:
     """Return the most telling obstacle, and how many more there are."""
     rest = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
@@ -109,16 +135,25 @@ def _of_pod(pod: PodState) -> Obstacle:
         where = f"init container {troubled.name}" if troubled.init else f"container {troubled.name}"
         looping = troubled.reason == "CrashLoopBackOff" and troubled.restarts >= _RESTARTS_THAT_MEAN_TROUBLE
         message = f"{where}: {troubled.message}" if troubled.message else where
-        return Obstacle(subject, troubled.reason, message, hopeless=troubled.reason in _HOPELESS or looping)
+        has_ended = troubled.reason not in _HOPELESS and troubled.restarts > 0
+        return Obstacle(
+            subject,
+            troubled.reason,
+            message,
+            hopeless=troubled.reason in _HOPELESS or looping,
+            pod=pod.name,
+            container=troubled.name if has_ended else "",
+        )
     if pod.reason:
-        return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS)
+        return Obstacle(subject, pod.reason, pod.message, hopeless=pod.reason in _HOPELESS, pod=pod.name)
     waiting = next((container for container in pod.containers if container.init and not container.ready), None)
     if waiting:
         doing = f", which {waiting.message}" if waiting.message else ""
-        return Obstacle(subject, "Init", f"in init container {waiting.name}{doing}")
-    return Obstacle(
-        subject, "NotReady", f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
-    )
+        waits_for = waiting.message.removeprefix(WAITS_FOR) if waiting.message.startswith(WAITS_FOR) else ""
+        message = f"in init container {waiting.name}{doing}"
+        return Obstacle(subject, "Init", message, pod=pod.name, waits_for=waits_for)
+    what = f"phase {pod.phase}" if pod.phase != "Running" else "its probe does not pass yet"
+    return Obstacle(subject, "NotReady", what, pod=pod.name)
 
 
 def _is_telling(container: ContainerState) -> bool:

@@ -27,6 +27,11 @@ class Kind(StrEnum):
     SCALE = "scale"
     READY = "ready"
     PROOF = "proof"
+    UNINSTALL = "uninstall"
+    UNEXPOSE = "unexpose"
+    VOLUMES = "volumes"
+    FORGET = "forget"
+    DISCARD = "discard"
 
 
 class Action(StrEnum):
@@ -34,6 +39,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    DELETE = "delete"
     CHECK = "check"
 
 
@@ -60,6 +66,24 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - any leaf of a values tree
 
 
 @dataclass(frozen=True)
+class Recreated:
+    """An object that is deleted for helm to make it anew.
+
+    Attributes:
+        api_version: Of its kind.
+        kind: For example ``StatefulSet``.
+        name: In the release's namespace.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing to do for one cluster.
 
@@ -68,6 +92,7 @@ class Step:
         changes: What differs, for people; empty on CHECK steps.
         values: Chart values with symbols (RELEASE, SCALE only).
         note: Why, where the changes do not say it, e.g. ``recovers a release left pending-install``.
+        recreate: Objects to delete before, because a field that changes in them never does so in place.
         conditional: Whether there is anything to do is known only when it runs; until then nothing is known to differ.
     """
 
@@ -79,6 +104,7 @@ class Step:
     values: Mapping[str, Any] | None = field(default=None, repr=False)
     note: str = ""
     conditional: bool = False
+    recreate: tuple[Recreated, ...] = ()
 
     @property
     def id(self) -> str:
@@ -138,7 +164,7 @@ class Plan:
     def without(self, failures: Mapping[str, DfmcError]) -> Plan:
         """Return the plan for the other clusters; these are failures with the given errors.
 
-        No step of another cluster needs one of a member's, so nothing else falls away.
+        No step of another cluster needs one of a member's, so nothing else falls away. (Not for plans of ``down``.)
         """
         if not failures:
             return self

@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dfmc.errors import NotReadyError, PreflightError
+from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries import (
     ALWAYS,
-    DATA_PLANE,
     BinaryCache,
     Report,
     default_directory,
@@ -23,7 +24,9 @@ from dfmc.testbed.binaries import (
     ensure_database_template,
     ensure_system_programs,
 )
+from dfmc.testbed.block_claims import block_claims
 from dfmc.testbed.chart_repository import INDEX_FILE, package_chart, repository_index, standin_versions
+from dfmc.testbed.client_choice import client_programs
 from dfmc.testbed.cluster_objects import ensure_objects, wait_for_nodes
 from dfmc.testbed.control_plane import COMPONENTS, ControlPlane, block_is_free
 from dfmc.testbed.given_chart import chart_to_use
@@ -39,7 +42,7 @@ from dfmc.testbed.layout import (
     write_if_changed,
 )
 from dfmc.testbed.locking import locked
-from dfmc.testbed.plan import BedPlan, ClusterPlan, grow
+from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
     ChartSource,
@@ -53,7 +56,7 @@ from dfmc.testbed.topology_copy import (
 )
 
 _SUPERVISOR_SECONDS = 60.0
-_SUPERVISOR_START_SECONDS = 5.0
+_SUPERVISOR_START_SECONDS = 20.0
 
 
 def up(request: BedRequest, report: Report) -> BedState:
@@ -83,8 +86,8 @@ def up(request: BedRequest, report: Report) -> BedState:
     with locked(layout.directory, report):
         stored = StoredBed.read(layout)
         programs.update(client_programs(request, stored, cache))
-        plan = grow(stored.plan if stored else None, cluster_needs(local), first_block(layout.directory), block_is_free)
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        plan = _with_blocks(layout.directory, stored.plan if stored else None, cluster_needs(local))
         bed = StoredBed(plan=plan, cache=cache.directory, helm=request.helm, programs=programs)
         if stored is None:
             bed.write(layout)  # before the first cluster: `down` must know what to remove after an interruption
@@ -197,33 +200,22 @@ def down(directory: Path, report: Report) -> bool:
     return True
 
 
+def _with_blocks(directory: Path, plan: BedPlan | None, needs: Sequence[ClusterNeed]) -> BedPlan:
+    with block_claims() as claims:
+
+        def is_free(block: AddressBlock) -> bool:
+            return claims.is_free(block.index, directory) and block_is_free(block)
+
+        grown = grow(plan, needs, first_block(directory), is_free)
+        claims.keep(directory, [cluster.index for cluster in grown.clusters])
+        return grown
+
+
 def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
     ensure([*ALWAYS, *(["helm4"] if helm == 4 else [])], cache, report)
     system = ensure_system_programs(report)
     template = ensure_database_template(cache, system, report)
     return {**{name: str(path) for name, path in system.items()}, "database-template": str(template)}
-
-
-def client_programs(request: BedRequest, stored: StoredBed | None, cache: BinaryCache) -> dict[str, str]:
-    """Return the programs of clients and seed clients; empty where the bed simulates them."""
-    if stored is not None and request.clients not in ("auto", "real" if stored.clients else "simulated"):
-        raise PreflightError(
-            f"the bed was made with {'real' if stored.clients else 'simulated'} clients, and keeps them",
-            where=str(request.directory),
-            next_step="dfmc testbed down, then up again",
-        )
-    wanted = stored.clients if stored is not None else request.clients == "real"
-    there = all(cache.is_current(program) for program in DATA_PLANE)
-    if wanted and not there:
-        raise PreflightError(
-            "the program of Dragonfly's client is not there",
-            where=str(cache.bin),
-            why="it is built from the Rust crate dragonfly-client, which takes 20 to 45 minutes",
-            next_step="dfmc testbed binaries --client, or `testbed up --clients simulated`",
-        )
-    if not there or (stored is None and request.clients == "simulated") or (stored is not None and not stored.clients):
-        return {}
-    return {program.name: str(cache.path(program.name)) for program in DATA_PLANE}
 
 
 def _chart_source(request: BedRequest, plan: BedPlan, layout: BedLayout, report: Report) -> ChartSource:

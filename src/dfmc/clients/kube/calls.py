@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dfmc.clients.foreign_text import readable
 from dfmc.clients.kube.refusals import Call, Place, refusal
 from dfmc.clients.kube.resources import KNOWN, POD, Resource, group_version_path, label_selector, served_resources
 from dfmc.clients.kube.transport import Transport
@@ -16,6 +17,8 @@ JsonObject = dict[str, Any]
 FIELD_MANAGER = "dfmc"
 PAGE = 500
 _PAGES_AT_MOST = 400
+_LAST_LINES = 3
+_LAST_BYTES = 2000
 _LOG_LINES = 2000
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"  # a JSON body is YAML, too
@@ -48,9 +51,15 @@ class Calls:
                 self._served[api_version] = kinds
             return kinds.get(kind)
 
-    def read(self, path: str) -> JsonObject:
-        """Return what stands at a path that is no resource, such as ``/version``."""
-        return self._transport.send(Call("GET", path, "get")).json()
+    def version(self) -> tuple[JsonObject, float | None]:
+        """Return what the API server says of its version, and by how many seconds its clock is ahead of ours."""
+        answer = self._transport.send(Call("GET", "/version", "get"))
+        return answer.json(), answer.clock_ahead
+
+    def serves(self, api_version: str) -> frozenset[str]:
+        """Return the kinds that the API server serves in a group and version; empty when it does not know that."""
+        answer = self._transport.send(Call("GET", group_version_path(api_version), "get"), expected={404})
+        return frozenset() if answer.status == 404 else frozenset(served_resources(api_version, answer.json()))
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject | None:
         """Return an object; None when it is not there."""
@@ -102,16 +111,21 @@ class Calls:
             raise refusal(call, answer, self.place)
         return None if answer.status == 409 else answer.json()
 
+    def review(self, obj: Mapping[str, Any]) -> JsonObject:
+        """Ask the API server about ourselves; empty where it does not answer such questions."""
+        answer = self._transport.send(self._write("POST", "create", obj, {}), expected={403, 404, 405})
+        return answer.json() if answer.status < 300 else {}
+
     def replace(self, obj: Mapping[str, Any]) -> JsonObject | None:
         """Replace an object; None when somebody was faster or it is gone."""
         call = self._write("PUT", "update", obj, {"fieldManager": FIELD_MANAGER})
         answer = self._transport.send(call, expected={404, 409})
         return None if answer.status in (404, 409) else answer.json()
 
-    def apply(self, obj: Mapping[str, Any]) -> JsonObject:
-        """Apply server-side, without force."""
+    def apply(self, obj: Mapping[str, Any], *, force: bool = False) -> JsonObject:
+        """Apply server-side."""
         metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-        query = {"fieldManager": FIELD_MANAGER, "force": "false"}
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
         call = self._write("PATCH", "patch", {**obj, "metadata": metadata}, query, content_type=_APPLY)
         return self._transport.send(call).json()
 
@@ -121,6 +135,33 @@ class Calls:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
         call = Call("DELETE", path, "delete", resource, name, scope, body=options)
         return self._transport.send(call, expected={404, 409} if uid else {404}).status not in (404, 409)
+
+    def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the end of the log of a container's last run that has ended; empty where it is not kept."""
+        query = {
+            "container": container,
+            "previous": "true",
+            "tailLines": str(_LAST_LINES),
+            "limitBytes": str(_LAST_BYTES),
+        }
+        call = Call(
+            "GET",
+            f"{POD.path(pod, namespace)}/log",
+            "get",
+            POD,
+            pod,
+            namespace,
+            subresource="log",
+            query=query,
+            accept="*/*",
+        )
+        answer = self._transport.send(call, expected={400, 404})
+        if answer.status != 200:
+            return ""
+        whole = answer.body
+        if len(whole) >= _LAST_BYTES:  # its end was cut, and half a secret would pass the mask
+            whole = whole[: whole.rfind(b"\n") + 1]
+        return "\n".join(readable(whole, str, _LAST_BYTES).splitlines()[-_LAST_LINES:])
 
     def pod_log(self, name: str, namespace: str, limit: int) -> str:
         """Return the end of what a pod's only container wrote, ``limit`` characters at most."""

@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from dfmc.clients.kube import nodes, pods, release, resources
+from dfmc.clients.kube import nodes, pods, release, resources, rights
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
+from dfmc.clients.kube.edits import edited_config_map
 from dfmc.clients.kube.forward import FollowedPod, PodPort, listening
-from dfmc.clients.kube.manifest import object_names
 from dfmc.clients.kube.pod_proxy import pod_get
 from dfmc.clients.kube.refusals import ForbiddenError, Place
 from dfmc.clients.kube.short_pod import ShortPods
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
-from dfmc.clients.protocols import AccessNeed
+from dfmc.clients.manifest import config_maps, object_names
 from dfmc.errors import RecoveryError
-from dfmc.state import KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -56,6 +56,8 @@ class DynamicKube:
         self._executor = executor or ThreadPoolExecutor(max_workers=8, thread_name_prefix="kube")
         self._owns_executor = executor is None
         self._short_pods = ShortPods(self._calls, self._run)
+        # A lock must be renewed in time, however many calls to silent API servers keep the others busy.
+        self._for_leases = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lease")
 
     async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
         """Return what stands behind the context; also the proof that it answers.
@@ -67,14 +69,15 @@ class DynamicKube:
         Raises:
             UnreachableError, AuthError, IntegrityError, PreflightError: It does not answer, or not to us.
         """
-        uid, version, all_nodes = await _together(
-            self._run(self._cluster_uid), self._run(self._calls.read, "/version"), self._run(self._nodes)
+        uid, (version, ahead), all_nodes = await _together(
+            self._run(self._cluster_uid), self._run(self._calls.version), self._run(self._nodes)
         )
         return KubernetesFacts(
             uid=uid,
             version=str(version.get("gitVersion", "")).removeprefix("v"),
             runtimes=nodes.runtimes(all_nodes, node_selector),
             node_addresses=nodes.addresses(all_nodes, node_selector),
+            clock_ahead=ahead,
         )
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> JsonObject | None:
@@ -84,7 +87,7 @@ class DynamicKube:
             resource = self._calls.find(api_version, kind)
             return None if resource is None else self._calls.get(resource, name, namespace)
 
-        return await self._run(get)
+        return await self._run_for(kind, get)
 
     async def list(
         self,
@@ -104,19 +107,19 @@ class DynamicKube:
 
     async def create(self, obj: JsonObject) -> JsonObject | None:
         """Create the object; None when one of that name exists already (409)."""
-        return await self._run(self._calls.create, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.create, obj)
 
-    async def apply(self, obj: JsonObject) -> JsonObject:
-        """Server-side apply with field manager ``dfmc``.
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        """Server-side apply with field manager ``dfmc``; with ``force`` fields of other managers change hands.
 
         Raises:
             ConflictError: Another manager owns a field of it; ``why`` names fields and managers.
         """
-        return await self._run(self._calls.apply, obj)
+        return await self._run(self._calls.apply, obj, force=force)
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
-        return await self._run(self._calls.replace, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.replace, obj)
 
     async def delete(
         self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
@@ -130,9 +133,23 @@ class DynamicKube:
         return await self._run(delete)
 
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
-        """Return those needs that a SelfSubjectAccessReview refuses, in their order."""
-        allowed = await _together(*(self._run(self._is_allowed, need) for need in verbs))
-        return [need for need, is_allowed in zip(verbs, allowed, strict=True) if not is_allowed]
+        """Return those needs that the API server refuses, in their order.
+
+        The rules that hold in a namespace are one request and answer most needs; only the rest is asked one by one.
+        """
+        places = list(dict.fromkeys(need.namespace for need in verbs if need.namespace))
+        found = await _together(*(self._run(rights.rules_in, self._calls, place) for place in places))
+        rules: dict[str | None, rights.Rules] = dict(zip(places, found, strict=True))
+        open_ones = [need for need in verbs if not rights.grants(rules.get(need.namespace, ()), need)]
+        allowed = await _together(*(self._run(rights.is_allowed, self._calls, need) for need in open_ones))
+        return [need for need, is_allowed in zip(open_ones, allowed, strict=True) if not is_allowed]
+
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know, in their order."""
+        versions = tuple(dict.fromkeys(api_version for api_version, _ in kinds))
+        served = await _together(*(self._run(self._calls.serves, api_version) for api_version in versions))
+        known = dict(zip(versions, served, strict=True))
+        return [(api_version, kind) for api_version, kind in kinds if kind not in known[api_version]]
 
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none.
@@ -162,6 +179,24 @@ class DynamicKube:
             if names is not None and one.name not in names:
                 missing.append(str(one))
         return missing
+
+    async def edited(self, release: ReleaseState) -> Sequence[EditedConfigMap]:
+        """Return the ConfigMaps of the release that are there and do not say what its manifest says, by name.
+
+        Raises:
+            RecoveryError: The release's manifest cannot be read.
+        """
+        found = []
+        wanted: dict[str, dict[str, dict[str, str]]] = {}
+        for (namespace, name), data in config_maps(release.manifest).items():
+            wanted.setdefault(namespace or release.namespace, {})[name] = data
+        for namespace, by_name in wanted.items():
+            live = await self._run(self._calls.list, resources.CONFIG_MAP, namespace, labels=MANAGED_BY_HELM)
+            for one in live:
+                name = str(one["metadata"]["name"])
+                if name in by_name and (edit := edited_config_map(one, by_name[name])):
+                    found.append(edit)
+        return sorted(found, key=lambda edit: edit.name)
 
     async def unlock_release(self, name: str, namespace: str, revision: int) -> bool:
         """Rewrite a pending revision to ``failed`` (label and payload), so that helm upgrades it again.
@@ -208,6 +243,10 @@ class DynamicKube:
             if pods.needs_events(state)
         }
         return pods.explained(states, await self._run(self._warnings, namespace, silent)) if silent else states
+
+    async def last_words(self, pod: str, namespace: str, container: str) -> str:
+        """Return the last lines that a container wrote before it ended last; empty where there are none."""
+        return await self._run(self._calls.last_words, pod, namespace, container)
 
     async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
         """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
@@ -271,8 +310,14 @@ class DynamicKube:
     async def close(self) -> None:
         """Close idle connections, and the executor's threads if the executor is this client's own."""
         self._transport.close()
+        self._for_leases.shutdown(wait=False, cancel_futures=True)
         if self._owns_executor:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_for(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call about objects of a kind; what is about a Lease waits for nothing else."""
+        executor = self._for_leases if kind == "Lease" else self._executor
+        return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -291,21 +336,6 @@ class DynamicKube:
             return self._calls.list(resources.NODE)
         except ForbiddenError:
             return ()
-
-    def _is_allowed(self, need: AccessNeed) -> bool:
-        resource, _, subresource = need.resource.partition("/")
-        attributes = {"verb": need.verb, "group": need.group, "resource": resource, "subresource": subresource}
-        if need.namespace:
-            attributes["namespace"] = need.namespace
-        review = self._calls.create(
-            {
-                "apiVersion": resources.ACCESS_REVIEW.api_version,
-                "kind": resources.ACCESS_REVIEW.kind,
-                "metadata": {},
-                "spec": {"resourceAttributes": attributes},
-            }
-        )
-        return bool(((review or {}).get("status") or {}).get("allowed"))
 
     def _release(self, name: str, namespace: str) -> ReleaseState | None:
         for _ in range(3):  # helm prunes old revisions: between two requests the newest may have become an old one

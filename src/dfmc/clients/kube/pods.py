@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dfmc.clients.kube.edits import started_at
 from dfmc.clients.kube.refusals import shortened
 from dfmc.clients.kube.workloads import component_of, time_of_event
 from dfmc.state import ContainerState, PodState
@@ -66,6 +67,7 @@ def pod_state(pod: Mapping[str, Any], component: str) -> PodState:
         terminating=terminating,
         uid=str(pod["metadata"].get("uid") or ""),
         revision=str((pod["metadata"].get("labels") or {}).get("controller-revision-hash") or ""),
+        started=started_at(status),
     )
 
 

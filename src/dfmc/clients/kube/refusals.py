@@ -104,11 +104,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """The API server's answer, read to its end."""
+    """The API server's answer, read to its end.
+
+    Attributes:
+        clock_ahead: Seconds by which its clock is ahead of ours; None where it does not say.
+    """
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str = ""
+    clock_ahead: float | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the body as an object.

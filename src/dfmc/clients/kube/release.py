@@ -113,4 +113,5 @@ def _state(payload: Mapping[str, Any], secret: Mapping[str, Any]) -> ReleaseStat
         labels={key: value for key, value in labels.items() if key not in HELM_LABELS},
         description=str(payload["info"].get("description") or ""),
         manifest=str(payload.get("manifest") or ""),
+        version="/".join(str(secret["metadata"].get(key, "")) for key in ("uid", "resourceVersion")),
     )

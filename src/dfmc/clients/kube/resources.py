@@ -52,6 +52,7 @@ def group_version_path(api_version: str) -> str:
 
 SECRET = Resource("v1", "Secret", "secrets")
 POD = Resource("v1", "Pod", "pods")
+CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 EVENT = Resource("v1", "Event", "events")
 NODE = Resource("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
@@ -61,12 +62,16 @@ DAEMON_SET = Resource("apps/v1", "DaemonSet", "daemonsets")
 ACCESS_REVIEW = Resource(
     "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
 )
+RULES_REVIEW = Resource(
+    "authorization.k8s.io/v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False
+)
 
 KNOWN: Mapping[tuple[str, str], Resource] = {
     (resource.api_version, resource.kind): resource
     for resource in (
         SECRET,
         POD,
+        CONFIG_MAP,
         EVENT,
         NODE,
         NAMESPACE,
@@ -74,7 +79,7 @@ KNOWN: Mapping[tuple[str, str], Resource] = {
         STATEFUL_SET,
         DAEMON_SET,
         ACCESS_REVIEW,
-        Resource("v1", "ConfigMap", "configmaps"),
+        RULES_REVIEW,
         Resource("v1", "Service", "services"),
         Resource("v1", "ServiceAccount", "serviceaccounts"),
         Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),

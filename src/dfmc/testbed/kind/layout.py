@@ -187,4 +187,5 @@ class StoredKind:
         except FileNotFoundError:
             return None
         clusters = (StoredCluster(KindCluster.from_json(each["plan"]), each["made"]) for each in data["clusters"])
-        return cls(Choices.from_json(data["choices"]), data["network"], data["ownsNetwork"], tuple(clusters))
+        choices = Choices.from_json(data["choices"]) if "choices" in data else Choices()
+        return cls(choices, data["network"], data["ownsNetwork"], tuple(clusters))

@@ -23,6 +23,7 @@ from dfmc.testbed.supervisor.container_log import ContainerLog
 from dfmc.testbed.supervisor.environment import environment_of
 from dfmc.testbed.supervisor.init_waits import Check
 from dfmc.testbed.supervisor.name_service import NODE_RESOLVER, answer, open_name_service
+from dfmc.testbed.supervisor.pod_objects import KWOK_API, event_of, logs_of, port_forward_of
 from dfmc.testbed.supervisor.pod_worker import PodWorker, now
 from dfmc.testbed.supervisor.probe_worker import ProbeWorker, write_probe_tools
 from dfmc.testbed.supervisor.process_plan import ProcessContext, ProcessPlan
@@ -36,7 +37,6 @@ JsonObject = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-_KWOK_GROUP = "/apis/kwok.x-k8s.io/v1alpha1"
 _SETTLE_SECONDS = 0.03
 _REFUSED_RETRY_SECONDS = 5.0
 
@@ -206,37 +206,14 @@ class ClusterSupervisor:
     ) -> None:
         """Tell kwok where ``kubectl port-forward`` and ``kubectl logs`` of exactly this pod lead."""
         listen = self.plan.block.listen_address(address)
-        declared = [p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or []]
-        every = dict.fromkeys([*declared, *ports])
-        forwards = [{"ports": [port], "target": {"address": listen, "port": port}} for port in every]
-        logs = [{"logsFile": str(pod_log.path), "previousLogsFile": str(pod_log.previous), "follow": False}]
-        self._publish_for(pod, "PortForward", "portforwards", {"forwards": forwards})
-        self._publish_for(pod, "Logs", "logs", {"logs": logs})
+        self._publish_for(pod, "portforwards", port_forward_of(pod, listen, ports))
+        self._publish_for(pod, "logs", logs_of(pod, pod_log.path, pod_log.previous))
 
     def event(self, pod: JsonObject, kind: str, reason: str, message: str) -> None:
         """Record an event of a pod, as its kubelet."""
-        metadata, time = pod["metadata"], now()
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}."},
-            "type": kind,
-            "reason": reason,
-            "message": message,
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-            "source": {"component": "kubelet", "host": pod["spec"]["nodeName"]},
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-            },
-        }
+        namespace = pod["metadata"]["namespace"]
         try:
-            self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", body)
+            self._api.create(f"/api/v1/namespaces/{namespace}/events", event_of(pod, kind, reason, message, now()))
         except ApiRefusedError as error:
             # A namespace that is being deleted takes no new objects.
             if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
@@ -338,16 +315,9 @@ class ClusterSupervisor:
                     return Path(bound["spec"]["hostPath"]["path"])
         return None
 
-    def _publish_for(self, pod: JsonObject, kind: str, plural: str, spec: JsonObject) -> None:
+    def _publish_for(self, pod: JsonObject, plural: str, body: JsonObject) -> None:
         metadata = pod["metadata"]
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
-        body = {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": kind,
-            "metadata": {"name": metadata["name"], "ownerReferences": [owner]},
-            "spec": spec,
-        }
-        collection = f"{_KWOK_GROUP}/namespaces/{metadata['namespace']}/{plural}"
+        collection = f"/apis/{KWOK_API}/namespaces/{metadata['namespace']}/{plural}"
         try:
             self._api.create(collection, body)
         except ApiRefusedError as error:

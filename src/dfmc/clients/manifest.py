@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -28,12 +30,38 @@ class ObjectName:
 
 
 def object_names(manifest: str) -> tuple[ObjectName, ...]:
-    """Return the objects of a release's manifest, in its order.
+    """Return the names of a manifest's objects, in its order; errors as documents."""
+    return tuple(
+        ObjectName(
+            str(document.get("apiVersion")),
+            str(document.get("kind")),
+            str(document["metadata"].get("namespace") or ""),
+            str(document["metadata"].get("name")),
+        )
+        for document in documents(manifest)
+    )
+
+
+def config_maps(manifest: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the texts of a manifest's ConfigMaps by namespace (empty: the release's) and name; errors as object_names.
+
+    A value that YAML reads as something else than a text is one nevertheless: the API server takes no other.
+    """
+    found = {}
+    for document in documents(manifest):
+        if document.get("kind") == "ConfigMap":
+            metadata, data = document["metadata"], document.get("data") or {}
+            texts = {str(key): str(value) for key, value in data.items() if value is not None}
+            found[str(metadata.get("namespace") or ""), str(metadata.get("name"))] = texts
+    return found
+
+
+def documents(manifest: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a manifest whole, in its order.
 
     Raises:
         RecoveryError: It is no YAML.
     """
-    found = []
     for text in _SEPARATOR.split(manifest):
         try:
             document = load_yaml(text.encode())
@@ -45,13 +73,4 @@ def object_names(manifest: str) -> tuple[ObjectName, ...]:
                 next_step="see `helm get manifest` of the release",
             ) from None
         if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
-            meta = document["metadata"]
-            found.append(
-                ObjectName(
-                    str(document.get("apiVersion")),
-                    str(document.get("kind")),
-                    str(meta.get("namespace") or ""),
-                    str(meta.get("name")),
-                )
-            )
-    return tuple(found)
+            yield document

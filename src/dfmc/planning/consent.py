@@ -1,0 +1,21 @@
+"""What the user of a run agrees to beyond the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Consent to what a plan does otherwise not do.
+
+    Attributes:
+        adopt: Take over releases, records and Services that carry no mark of this topology.
+        allow: Names of risks (planning/upgrades.py) that may be taken.
+    """
+
+    adopt: bool = False
+    allow: frozenset[str] = frozenset()
+
+
+NO_CONSENT = Consent()
