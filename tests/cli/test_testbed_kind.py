@@ -283,7 +283,7 @@ def test_status_shows_nodes_and_is_0_while_all_are_ready(up: Dfmc, dfmc: Dfmc, p
     ended = dfmc("testbed", "status", "--provider", "kind", "-o", "json")
     document = json.loads(ended.out)
     assert ended.code == 1
-    assert (document["kind"], document["running"]) == ("TestbedStatus", False)
+    assert (document["kind"], document["provider"], document["running"]) == ("TestbedStatus", "kind", False)
     assert document["clusters"][0]["stopped"] == ["kind-worker2"]
 
 

@@ -202,7 +202,7 @@ def status(
     chosen = PROVIDERS[provider.value]
     found = chosen.status(directory or chosen.default_directory())
     if output is DataOutput.JSON:
-        terminal.answer_document(testbed_document(found))
+        terminal.answer_document(testbed_document({"provider": provider.value, **found}))
     elif found["exists"]:
         terminal.answer(*testbed_lines(found))
     if not found["running"]:

@@ -101,7 +101,7 @@ def env(bed: KindBed) -> dict[str, str]:
 def status(directory: Path) -> dict[str, Any]:
     """Return what runs of the bed in ``directory``, as plain data for tables and JSON.
 
-    Keys: ``provider``, ``directory``, ``exists``, ``running`` (everything is), ``network``, ``topology``,
+    Keys: ``directory``, ``exists``, ``running`` (everything is), ``network``, ``topology``,
     ``kubeconfig`` and ``clusters`` (``context``, ``name``, ``server``, ``ready``, ``stopped``: nodes that do not run or
     are not ready, ``nodes``).
 
@@ -111,8 +111,7 @@ def status(directory: Path) -> dict[str, Any]:
     layout = KindLayout(directory.absolute())
     stored = StoredKind.read(layout)
     if stored is None:
-        missing = {"exists": False, "running": False, "clusters": []}
-        return {"provider": "kind", "directory": str(layout.directory), **missing}
+        return {"directory": str(layout.directory), "exists": False, "running": False, "clusters": []}
     urls = servers(layout.kubeconfig.read_text()) if layout.kubeconfig.exists() else {}
     clusters = []
     for plan, faults in asyncio.run(_faults(stored, Programs())):
@@ -128,7 +127,6 @@ def status(directory: Path) -> dict[str, Any]:
             }
         )
     return {
-        "provider": "kind",
         "directory": str(layout.directory),
         "exists": True,
         "running": all(cluster["ready"] for cluster in clusters),
@@ -281,6 +279,7 @@ async def _check_address(wanted: Exposed, state: StoredKind, programs: Programs)
             await programs.run(
                 commands.resolve_name(plan.control_plane, host),
                 what=f"nodes of {plan.name} do not find {host}",
+                left="the clusters stay as they are",
                 next_step=f"docker network inspect {state.network}",
             )
 
