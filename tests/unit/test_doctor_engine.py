@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from dfmc.clients.protocols import AccessNeed, ChartArchive, JsonObject
+from dfmc.clients.protocols import ChartArchive, JsonObject
 from dfmc.engine.doctor import DoctorReport, doctor
 from dfmc.engine.session import RunOptions, Session
 from dfmc.errors import AuthError, DfmcError, NotReadyError, PreflightError, UnreachableError, UsageError
 from dfmc.planning.checks.facts import Need
 from dfmc.planning.checks.model import Finding
 from dfmc.redaction import Redactor
-from dfmc.state import KubernetesFacts, PodRun
+from dfmc.state import AccessNeed, KubernetesFacts, PodRun
 from dfmc.topology.load import load_text
 from dfmc.topology.model import ClusterSpec
 from doctor_world import node, storage_class
@@ -220,7 +220,7 @@ def test_every_right_of_a_whole_run_is_asked_for(world: World) -> None:
     world.look()
     central = {str(need) for need in world.kubes["one"].asked}
     member = {str(need) for need in world.kubes["two"].asked}
-    for words in ("create namespaces", "patch daemonsets.apps in namespace dragonfly", "list nodes"):
+    for words in ("create namespaces", "patch statefulsets.apps in namespace dragonfly", "list nodes"):
         assert words in central
         assert words in member
     for words in (
