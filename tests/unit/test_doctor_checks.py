@@ -429,6 +429,10 @@ def test_a_row_that_nobody_will_clean_up(spoke: float | None) -> None:
     assert "gone-0 (10.9.9.9:8002)" in finding.what
 
 
+def test_rows_of_clusters_that_are_not_looked_at_are_not_judged() -> None:
+    assert found(replace(with_rows(row(9, "dragonfly-scheduler-0", 2)), selected=("a",))) == {}
+
+
 def test_a_row_that_the_manager_cleans_up_itself_is_left_to_it() -> None:
     assert found(with_rows(row(9, "dragonfly-scheduler-0", 2, spoke=NOW - 600))) == {}
 
