@@ -145,5 +145,21 @@ class FakeKube:
         """Nothing is open."""
 
 
+class NoPulls:
+    """The part of a client factory that only ``verify`` needs."""
+
+    def blobs(self) -> Any:
+        raise AssertionError("no blobs")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("no nodes")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("no registry")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("no traces")
+
+
 def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:
     return obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]

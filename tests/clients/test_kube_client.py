@@ -1,10 +1,13 @@
 """Objects in, objects out, and what each refusal of the API server becomes."""
 
+import asyncio
 import json
 import logging
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -370,3 +373,17 @@ def test_the_last_words_of_a_container_are_few_readable_and_never_half_a_line(ap
     api.server.expect_ordered_request(path).respond_with_data(b"not kept", status=400)
     asked = [api.ask(lambda kube: kube.last_words("p", "cluster-a", "c")) for _ in range(3)]
     assert asked == ["two\nthree\nfour", "whole", ""]
+
+
+def test_a_lease_is_renewed_while_every_other_thread_waits_for_a_silent_server(api: FakeApi) -> None:
+    answer = threading.Event()
+    metadata = {"name": "l", "namespace": "cluster-a"}
+    lease: dict[str, Any] = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+    api.answers("/apis/coordination.k8s.io/v1/namespaces/cluster-a/leases/l", lease, method="PUT")
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        executor.submit(answer.wait, 60)
+        try:
+            renewed = api.ask(lambda kube: asyncio.wait_for(kube.replace(lease), 30), executor=executor)
+        finally:
+            answer.set()
+    assert renewed == lease

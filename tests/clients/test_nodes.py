@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dfmc.clients.nodes import SCRIPT, KindNodes, ShortPodNodes, node_access
-from dfmc.clients.protocols import NodeAccess
+from dfmc.clients.pull_protocols import NodeAccess
 from dfmc.errors import DfmcError, NotReadyError, UsageError
 from dfmc.state import NodePull, PodRun
 from fakes import FakeKube

@@ -13,7 +13,7 @@ from dfmc.engine.session import Session
 from dfmc.errors import TopologyError
 from dfmc.linting.loading import load_from_text
 from dfmc.redaction import Redactor
-from fakes import FakeKube
+from fakes import FakeKube, NoPulls
 
 TEXT = """\
 apiVersion: dfmc.io/v1alpha1
@@ -26,7 +26,7 @@ clusters:
 """
 
 
-class Clients:
+class Clients(NoPulls):
     """A chart with given default values, and an empty Kubernetes cluster."""
 
     def __init__(self, version: str, defaults: dict[str, Any]) -> None:

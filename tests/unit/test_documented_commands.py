@@ -44,6 +44,7 @@ def shell_lines(document: str) -> list[str]:
     return [line for line in (ROOT / document).read_text().splitlines() if line.startswith("    ")]
 
 
+COMMAND = typer.main.get_command(app)
 WORKFLOW_COMMANDS = list(commands([line for step in steps() for line in step.get("run", "").splitlines()]))
 DOCUMENTED = {name: list(commands(shell_lines(name))) for name in ("README.md", "docs/ci.md")}
 ALL = [(WORKFLOW.name, line) for line in WORKFLOW_COMMANDS] + [
@@ -58,7 +59,7 @@ def parse(line: str) -> None:
         typer.TyperException: It has no such command or option, or a value that the option does not take.
     """
     words = shlex.split(line, comments=True)[1:]
-    command: Any = typer.main.get_command(app)
+    command: Any = COMMAND
     context = command.make_context("dfmc", words, obj=Invocation())
     while isinstance(command, typer.core.TyperGroup):
         _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])

@@ -44,32 +44,16 @@ class Pods(FakeKube):
 
 
 class Factory:
+    """Only what a console needs."""
+
     def __init__(self, kube: FakeKube) -> None:
         self._kube = kube
 
     def kube(self, cluster: object) -> FakeKube:
         return self._kube
 
-    def helm(self, cluster: object) -> Any:
-        raise AssertionError("no helm")
-
     def manager(self, base_url: str) -> Any:
         raise AssertionError("nobody signs in")
-
-    def chart_source(self) -> Any:
-        raise AssertionError("no chart")
-
-    def blobs(self) -> Any:
-        raise AssertionError("nothing is pulled")
-
-    def registry(self, url: str) -> Any:
-        raise AssertionError("nothing is pushed here")
-
-    def traces(self, url: str) -> Any:
-        raise AssertionError("nothing is pulled here")
-
-    def nodes(self, kube: object) -> Any:
-        raise AssertionError("nothing is pulled")
 
 
 @pytest.fixture
@@ -83,7 +67,8 @@ def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
         said: list[str] = []
 
         async def whole() -> None:
-            session = Session(loaded=loaded, factory=Factory(kube), redactor=Redactor())
+            clients: Any = Factory(kube)
+            session = Session(loaded=loaded, factory=clients, redactor=Redactor())
             pod = ServingPod(session, said.append)
             await pod.find()
             watching = asyncio.ensure_future(pod.watch())

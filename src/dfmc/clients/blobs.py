@@ -22,7 +22,7 @@ _AT_FAULT = {"proxy": "the proxy", "dfdaemon": "the client", "backend": "the reg
 
 
 class ProxyBlobs:
-    """Implements ``clients.protocols.BlobClient``.
+    """Implements ``clients.pull_protocols.BlobClient``.
 
     Args:
         mask: Replaces secrets in what others say.

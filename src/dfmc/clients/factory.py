@@ -7,16 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfmc.clients.protocols import (
-    BlobClient,
-    ChartSource,
-    HelmClient,
-    ImageRegistry,
-    KubeClient,
-    ManagerClient,
-    NodeAccess,
-    TraceStore,
-)
+from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.redaction import Redactor
 from dfmc.topology.model import ClusterSpec
 

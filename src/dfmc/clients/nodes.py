@@ -56,7 +56,7 @@ remove >/dev/null 2>&1 || echo dfmc-kept=yes
 
 
 class ShortPodNodes:
-    """Implements ``clients.protocols.NodeAccess`` with a pod on the node.
+    """Implements ``clients.pull_protocols.NodeAccess`` with a pod on the node.
 
     Args:
         kube: Makes the pod.
@@ -79,7 +79,7 @@ class ShortPodNodes:
 
 
 class KindNodes:
-    """Implements ``clients.protocols.NodeAccess`` with ``docker exec``, for nodes that are kind's containers.
+    """Implements ``clients.pull_protocols.NodeAccess`` with ``docker exec``, for nodes that are kind's containers.
 
     Args:
         docker: Absolute path of docker.

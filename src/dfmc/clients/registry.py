@@ -90,7 +90,7 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 
 class OciRegistry:
-    """Implements ``clients.protocols.ImageRegistry`` for one registry.
+    """Implements ``clients.pull_protocols.ImageRegistry`` for one registry.
 
     Args:
         url: Its address from here, such as ``http://127.0.0.1:5000``.

@@ -24,7 +24,7 @@ _MAX_BODY = 16 << 20
 
 
 class JaegerTraces:
-    """Implements ``clients.protocols.TraceStore``.
+    """Implements ``clients.pull_protocols.TraceStore``.
 
     Args:
         url: Of Jaeger's query service, from here, such as ``http://127.0.0.1:16686``.

@@ -10,16 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from dfmc.clients.protocols import (
-    BlobClient,
-    ChartSource,
-    HelmClient,
-    ImageRegistry,
-    KubeClient,
-    ManagerClient,
-    NodeAccess,
-    TraceStore,
-)
+from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
 from dfmc.errors import UsageError

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Literal
 
 from dfmc.engine.counters import CounterReader, Ports, ports_of
-from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
+from dfmc.engine.preparation import prepare
 from dfmc.engine.session import Session
 from dfmc.engine.verify_content import VerifyOptions, content_of
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
@@ -45,15 +45,14 @@ async def verify(session: Session, options: VerifyOptions) -> VerifyReport:
         AuthError: No permission for what the pulls need.
     """
     started = time.monotonic()
-    chosen = session.selected()
+    session.selected()
     _refuse_uncounted(session)
     async with content_of(session, options) as content:
-        central = session.kube_of(session.topology.central)
-        session.given = await read_given(session.topology, central, session.base, session.redactor)
+        await prepare(session)
         observed = await observe(session, deep=True, only=session.options.only)
         run = _Verification(session, observed, content, options)
         await run.look()
-        reports = [await run.cluster(cluster) for cluster in chosen]
+        reports = [await run.cluster(cluster) for cluster in session.selected()]
     return VerifyReport(session.topology.metadata.name, content, tuple(reports), time.monotonic() - started)
 
 
