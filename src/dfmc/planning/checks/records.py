@@ -96,7 +96,7 @@ def stale_rows(facts: Facts) -> Iterator[Finding]:
     pods = {(pod.name, pod.ip) for cluster in facts.entries for pod in facts.seen(cluster).pods}
     by_id = {record.scheduler_cluster_id: record.name for record in manager.records}
     for row in manager.schedulers:
-        if row.state != "inactive" or (row.host_name, row.ip) in pods or _will_be_cleaned(row, newest):
+        if row.state != "inactive" or (row.pod_name, row.ip) in pods or _will_be_cleaned(row, newest):
             continue
         owner = by_id.get(row.scheduler_cluster_id)
         cluster = owner if owner in facts.selected else ""
