@@ -97,7 +97,7 @@ def stale_rows(facts: Facts) -> Iterator[Finding]:
     by_id = {record.scheduler_cluster_id: record.name for record in manager.records}
     unseen = {entry.name for entry in facts.topology.clusters} - set(facts.selected)
     for row in manager.schedulers:
-        if row.state != "inactive" or (row.host_name, row.ip) in pods or _will_be_cleaned(row, newest):
+        if row.state != "inactive" or (row.pod_name, row.ip) in pods or _will_be_cleaned(row, newest):
             continue
         owner = by_id.get(row.scheduler_cluster_id, "")
         if owner in unseen:
