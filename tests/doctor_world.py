@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dfmc.planning.checks.facts import ClusterFacts, Endpoint, Facts, Reached
+from dfmc.planning.checks.facts import ClusterFacts, Counted, Endpoint, Facts, Reached
 from dfmc.planning.checks.model import Finding, Outcome, run_checks
 from dfmc.planning.checks.table import CHECKS
 from dfmc.planning.exposure import services
@@ -62,6 +62,7 @@ def healthy(file: Topology | None = None) -> Facts:
         storage_classes=(storage_class("standard", default=True),),
         manifest=manifest(),
         reached=(Reached(Endpoint("grpc", "manager.example.com", 65003), True, True),),
+        counted=Counted(registered=3, received=9_000_000, clients=2, is_older=True),
     )
     return Facts(
         topology=file,

@@ -6,6 +6,7 @@ the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from dfmc.symbols import Pending
 # How kind names its nodes of docker in ``spec.providerID``.
 KIND_PROVIDER = "kind://docker/"
 PENDING_STATUSES = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
+
+_POD_DOMAIN = re.compile(r"(.+)\.[^.]+\.[^.]+\.svc(?:\..+)?")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,16 @@ class SchedulerRecord:
     idc: str = ""
     location: str = ""
     last_keep_alive: float | None = None
+
+    @property
+    def pod_name(self) -> str:
+        """Name of the pod behind the row.
+
+        A scheduler registers under its full domain name. On real nodes the kubelet writes that of a StatefulSet's pod
+        into its hosts file (``POD.SERVICE.NAMESPACE.svc.ZONE``, seen with kind); elsewhere it is the pod's bare name.
+        """
+        full = _POD_DOMAIN.fullmatch(self.host_name)
+        return full[1] if full else self.host_name
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,23 @@ def test_what_is_not_there_is_none_or_false(api: FakeApi) -> None:
     assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a")) is False
 
 
+def test_kinds_that_are_not_served_are_told_in_their_order(api: FakeApi) -> None:
+    api.answers("/apis/apps/v1", {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]})
+    api.refuses("/apis/example.com/v1", 404, "the server could not find the requested resource")
+    asked = [("example.com/v1", "Thing"), ("apps/v1", "Deployment"), ("apps/v1", "Wish")]
+    assert api.ask(lambda kube: kube.unserved(asked)) == [("example.com/v1", "Thing"), ("apps/v1", "Wish")]
+    assert sorted(api.requests) == ["GET /apis/apps/v1", "GET /apis/example.com/v1"]
+
+
+def test_the_clock_of_the_api_server_is_in_its_answers(api: FakeApi) -> None:
+    api.answers("/version", {"gitVersion": "v1.34.4"})
+    api.answers("/api/v1/namespaces/kube-system", {"metadata": {"uid": "u"}})
+    api.lists("/api/v1/nodes", [])
+    ahead = api.ask(lambda kube: kube.facts(node_selector={})).clock_ahead
+    assert ahead is not None  # the server of these tests dates its answers, by this machine's clock
+    assert abs(ahead) < 300
+
+
 def test_deleting_what_is_there_is_true(api: FakeApi) -> None:
     api.answers(f"{SECRETS}/s", {"kind": "Status", "status": "Success"}, method="DELETE")
     assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a")) is True

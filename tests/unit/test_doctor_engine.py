@@ -220,7 +220,7 @@ def test_every_right_of_a_whole_run_is_asked_for(world: World) -> None:
     world.look()
     central = {str(need) for need in world.kubes["one"].asked}
     member = {str(need) for need in world.kubes["two"].asked}
-    for words in ("create namespaces", "patch daemonsets.apps in namespace dragonfly", "list nodes"):
+    for words in ("create namespaces", "patch statefulsets.apps in namespace dragonfly", "list nodes"):
         assert words in central
         assert words in member
     for words in (

@@ -115,7 +115,7 @@ def active_rows(
         if row.scheduler_cluster_id == registration.scheduler_cluster_id
         and row.state == "active"
         and (
-            (row.host_name, row.ip) in own
+            (row.pod_name, row.ip) in own
             or row.last_keep_alive is None
             or newest - row.last_keep_alive < _SILENCE_SECONDS
         )
@@ -127,20 +127,20 @@ def scheduler_findings(
 ) -> tuple[ProofFinding, ...]:
     """Return where the manager's active schedulers differ from the cluster's own scheduler pods.
 
-    A row belongs to a pod when host name and address are the pod's: two Kubernetes clusters may use the same pod
+    A row belongs to a pod when name and address are the pod's: two Kubernetes clusters may use the same pod
     addresses, and StatefulSets use the same names everywhere, but a member's rows carry its id.
     """
     wanted_id = registration.scheduler_cluster_id
     own = {(pod.name, pod.ip): pod for pod in pods if pod.component == "scheduler" and not pod.terminating}
     here = [row for row in rows if row.scheduler_cluster_id == wanted_id]
-    active = {(row.host_name, row.ip) for row in active_rows(registration, pods, rows)}
+    active = {(row.pod_name, row.ip) for row in active_rows(registration, pods, rows)}
     findings = []
     for name, ip in sorted(own.keys() - active):
-        state = next((row.state for row in here if (row.host_name, row.ip) == (name, ip)), None)
+        state = next((row.state for row in here if (row.pod_name, row.ip) == (name, ip)), None)
         elsewhere = [
             row.scheduler_cluster_id
             for row in rows
-            if (row.host_name, row.ip) == (name, ip) and row.state == "active" and row.scheduler_cluster_id != wanted_id
+            if (row.pod_name, row.ip) == (name, ip) and row.state == "active" and row.scheduler_cluster_id != wanted_id
         ]
         seen = state or (f"active under id {elsewhere[0]}" if elsewhere else "no row of that host name and address")
         key = f"manager's row of scheduler {name} ({ip})"
