@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.e2e]
 
 SIZE = 8 << 20
 PROXY, METRICS = 4001, 4002
-_TRAFFIC = re.compile(r'^dragonfly_client_download_traffic\{.*?type="(\w+)".*?\} (\d+)$', re.MULTILINE)
-_UPLOAD = re.compile(r"^dragonfly_client_upload_traffic\{.*?\} (\d+)$", re.MULTILINE)
+_TRAFFIC = re.compile(r'^dragonfly_client_download_traffic\{type="(\w+)"\} (\d+)$', re.MULTILINE)
+_UPLOAD = re.compile(r"^dragonfly_client_upload_traffic (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
