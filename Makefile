@@ -11,13 +11,16 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test
+.PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 15-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
 	@echo "make test       install what the tests need and pass them all (first time 15-25 min more for binaries)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
+	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
+	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 10 min; docs/kind.md)"
+	@echo "make kind-docker  a Docker engine for machines with root but without an init system"
 	@echo "make setup      only the Python environment in $(VENV)"
 
 setup: $(STAMP)
@@ -36,6 +39,18 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 # The bed's programs are built from packages where they cannot be downloaded; each is a step of its own.
 bed-binaries: $(STAMP)
 	@$(BIN)/python -m dfmc testbed binaries
+
+# Only for machines without a registry: everybody else's kind pulls what it needs. Resumable; nothing else calls it.
+kind-images: $(STAMP)
+	@$(BIN)/python -m dfmc testbed images
+
+# Only for machines with root, but neither a running Docker nor an init system to run one.
+kind-docker: $(STAMP)
+	@$(BIN)/python -m dfmc.testbed.kind.local_docker up
+
+# The guide on real nodes, from nothing to nothing. Needs Docker, kind, and the images in the engine.
+test-kind: $(STAMP)
+	@$(BIN)/pytest -q -s tests/kind/guide_on_kind.py
 
 demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh

@@ -20,7 +20,7 @@ from dfmc.testbed.layout import BedRequest, BedState
 SECONDS = 300.0
 NODE_PORT = 30950
 # What a run without changes may still send: its lock, and questions about its own rights.
-QUIET_RESOURCES = ("leases", "selfsubjectaccessreviews")
+QUIET_RESOURCES = ("leases", "selfsubjectaccessreviews", "selfsubjectrulesreviews")
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from dfmc.clients.protocols import JsonObject
-from dfmc.errors import DfmcError
-from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.errors import DfmcError, UnreachableError
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 
 class FakeKube:
@@ -23,6 +23,9 @@ class FakeKube:
         self.requests: list[str] = []
         self.fail: dict[str, DfmcError] = {}
         self.logs: dict[tuple[str, str], str] = {}
+        self.pages: dict[tuple[str, str, int, str], str] = {}
+        self.on_page: Callable[[str, str, int, str], str] | None = None
+        self.on_run: Callable[[JsonObject], PodRun] | None = None
         self._version = 0
 
     def _enter(self, verb: str, kind: str, name: str) -> None:
@@ -87,6 +90,9 @@ class FakeKube:
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
         return []
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        return []
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         self._enter("get", "Release", name)
         return None
@@ -111,11 +117,51 @@ class FakeKube:
         self._enter("get", "Log", f"{pod}/{container}")
         return self.logs.get((pod, container), "")
 
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """The page in ``pages``, or what ``on_page`` says."""
+        self._enter("get", "Page", f"{pod}:{port}/{path}")
+        if self.on_page is not None:
+            return self.on_page(namespace, pod, port, path)
+        if (namespace, pod, port, path) not in self.pages:
+            raise UnreachableError(f"pod {pod} does not answer at port {port}")
+        return self.pages[namespace, pod, port, path]
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """What ``on_run`` says of the manifest; nothing is stored, as the real one leaves nothing."""
+        self._enter("run", "Pod", pod["metadata"].get("name", ""))
+        if self.on_run is None:
+            raise AssertionError("no pod is expected here")
+        return self.on_run(copy.deepcopy(pod))
+
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
+        raise AssertionError("nothing to forward to")
+
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
         raise AssertionError("nothing to forward to")
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class NoPulls:
+    """The part of a client factory that only ``verify`` needs."""
+
+    def blobs(self) -> Any:
+        raise AssertionError("no blobs")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("no nodes")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("no registry")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("no traces")
+
+    def registry_beside(self, node: str) -> Any:
+        raise AssertionError("no registry")
 
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:

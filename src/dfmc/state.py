@@ -6,14 +6,19 @@ the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from dfmc.errors import DfmcError
 from dfmc.symbols import Pending
 
+# How kind names its nodes of docker in ``spec.providerID``.
+KIND_PROVIDER = "kind://docker/"
 PENDING_STATUSES = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
+
+_POD_DOMAIN = re.compile(r"(.+)\.[^.]+\.[^.]+\.svc(?:\..+)?")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,16 @@ class SchedulerRecord:
     idc: str = ""
     location: str = ""
     last_keep_alive: float | None = None
+
+    @property
+    def pod_name(self) -> str:
+        """Name of the pod behind the row.
+
+        A scheduler registers under its full domain name. On real nodes the kubelet writes that of a StatefulSet's pod
+        into its hosts file (``POD.SERVICE.NAMESPACE.svc.ZONE``, seen with kind); elsewhere it is the pod's bare name.
+        """
+        full = _POD_DOMAIN.fullmatch(self.host_name)
+        return full[1] if full else self.host_name
 
 
 @dataclass(frozen=True)
@@ -168,6 +183,121 @@ class EditedConfigMap:
 
 
 @dataclass(frozen=True)
+class PodRun:
+    """A short-lived pod that has ended.
+
+    Attributes:
+        exit_code: Of its only container.
+        output: What it wrote to both streams, its last part where it is long; may hold anything.
+        node: Where it ran.
+        reason: The kubelet's word for the end: ``Completed``, ``Error``, ``OOMKilled``, ...
+    """
+
+    exit_code: int
+    output: str = field(repr=False)
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """A fresh image in a registry.
+
+    Attributes:
+        repository: Without the registry.
+        tag: Of its own.
+        layer: Digest of its only layer, which is nearly all of it.
+        manifests: Digests of everything that has to be deleted as a manifest, the index first.
+        blobs: Digests of its layer and configurations.
+    """
+
+    repository: str
+    tag: str
+    layer: str
+    manifests: tuple[str, ...]
+    blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LocalRegistry:
+    """A registry that runs beside kind's nodes.
+
+    Attributes:
+        host: host:port by its name on the nodes' network.
+        address: Likewise by its IP address.
+        url: From this machine.
+    """
+
+    host: str
+    address: str
+    url: str
+
+
+@dataclass(frozen=True)
+class NodePull:
+    """How a node's container runtime pulled an image.
+
+    Attributes:
+        seconds: Measured on the node where it can.
+        was_present: The node had the image, so that nothing was pulled.
+        is_kept: The image could not be removed again.
+    """
+
+    seconds: float
+    was_present: bool = False
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
+class PeerCounters:
+    """What a client or seed client has counted since it started; bytes unless said otherwise.
+
+    Attributes:
+        from_source: Fetched from the registry (``BACK_TO_SOURCE``).
+        from_peers: Fetched from other peers, seeds among them (``REMOTE_PEER``).
+        from_disk: Served from what it had already (``LOCAL_PEER``).
+        uploaded: Sent to other peers.
+        requests: That its proxy was asked, in number.
+        requests_p2p: Those of them that a rule sent through Dragonfly, in number.
+    """
+
+    from_source: int = 0
+    from_peers: int = 0
+    from_disk: int = 0
+    uploaded: int = 0
+    requests: int = 0
+    requests_p2p: int = 0
+
+    @property
+    def received(self) -> int:
+        """Bytes that it gave to whoever asked it, wherever they came from."""
+        return self.from_source + self.from_peers + self.from_disk
+
+    def since(self, before: PeerCounters) -> PeerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return PeerCounters(
+            *(getattr(self, one.name) - getattr(before, one.name) for one in fields(self))  # in their order
+        )
+
+
+@dataclass(frozen=True)
+class SchedulerCounters:
+    """How often peers have registered with a scheduler since it started: one for each content and peer.
+
+    Attributes:
+        clients: Peers of host type ``normal``.
+        seeds: Peers of host type ``super``.
+    """
+
+    clients: int = 0
+    seeds: int = 0
+
+    def since(self, before: SchedulerCounters) -> SchedulerCounters:
+        """Return what moved; negative where the process has started anew meanwhile."""
+        return SchedulerCounters(self.clients - before.clients, self.seeds - before.seeds)
+
+
+@dataclass(frozen=True)
 class WorkloadState:
     """A Deployment, StatefulSet or DaemonSet of a release: wanted, up to date and ready pod counts.
 
@@ -201,12 +331,15 @@ class KubernetesFacts:
         runtimes: Names of the container runtimes that the nodes matching the entry's nodeSelector report, such as
             ``containerd``; empty when no node matches or nodes may not be read.
         node_addresses: Addresses at which NodePorts answer: ExternalIPs if any node has one, else InternalIPs.
+        clock_ahead: Seconds by which the API server's clock is ahead of this machine's, as the Date of an answer says,
+            which counts whole ones; None where an answer has none.
     """
 
     uid: str
     version: str
     runtimes: frozenset[str] = frozenset()
     node_addresses: tuple[str, ...] = ()
+    clock_ahead: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,19 @@ class ForwardingKube(FakeKube):
         phase = "Running" if self.ready else "Pending"
         return [PodState("dragonfly-manager-1", "manager", phase, self.ready, "10.0.0.1", "node")]
 
-    def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
-        self.forwarded.append((namespace, pod, port))
-        return self._forward()
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
+        return self._forward(namespace, choose, port, local_port or 40123)
 
     @asynccontextmanager
-    async def _forward(self) -> AsyncIterator[int]:
+    async def _forward(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, local_port: int
+    ) -> AsyncIterator[int]:
+        self.forwarded.append((namespace, await choose(), port))
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
         try:
-            yield 40123
+            yield local_port
         finally:
             self.closed = True
 
@@ -70,6 +74,29 @@ def test_the_console_is_forwarded_until_ctrl_c(dfmc: Dfmc, monkeypatch: pytest.M
     assert kube.forwarded == [("cluster-a", "dragonfly-manager-1", 8080)]
     assert kube.closed
     assert ended.err.endswith("closed\n")
+
+
+def test_the_local_port_can_be_chosen(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, ForwardingKube())
+    assert dfmc("console", "--port", "8099").out == "http://127.0.0.1:8099\n"
+    assert dfmc("console", "--port", "70000").code == 64
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_browser_is_opened_on_request(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch, opens: bool) -> None:
+    opened: list[str] = []
+
+    def browser(address: str) -> bool:
+        opened.append(address)
+        return opens
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    use(monkeypatch, ForwardingKube())
+    dfmc("console")
+    assert opened == []
+    ended = dfmc("console", "--open")
+    assert (ended.code, opened) == (0, ["http://127.0.0.1:40123"])
+    assert ("no browser could be opened" in ended.err) is not opens
 
 
 def test_a_url_of_the_file_s_own_is_printed(dfmc: Dfmc, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

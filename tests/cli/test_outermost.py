@@ -10,11 +10,16 @@ import pytest
 from command_line import Dfmc
 from dfmc import __version__, errors
 from dfmc.errors import DfmcError, PartialError, PreflightError
+from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "add-cluster", "console", "schema", "version",
-    "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac",
+    "unlock", "add-cluster", "console", "schema", "version", "testbed",
+)  # fmt: skip
+WITH_FILE = (
+    "validate", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac", "unlock",
+    "add-cluster", "console",
 )  # fmt: skip
 
 
@@ -59,11 +64,14 @@ def test_version_is_one_line(dfmc: Dfmc) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(command: str, dfmc: Dfmc) -> None:
     lines = dfmc(command, "--help").out.rstrip().splitlines()
-    assert lines[-2].strip() == "Example:"
-    assert lines[-1].strip().startswith(f"dfmc {command}")
+    (head,) = [number for number, text in enumerate(lines) if text.strip() in ("Example:", "Examples:")]
+    examples = [text.strip() for text in lines[head + 1 :]]
+    assert examples
+    assert all(text.startswith(f"dfmc {command}") for text in examples)
+    assert lines[head].strip() == ("Example:" if len(examples) == 1 else "Examples:")
 
 
-@pytest.mark.parametrize("command", ["validate", "match", "render", "plan", "up", "status", "add-cluster", "console"])
+@pytest.mark.parametrize("command", WITH_FILE)
 def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     assert "DFMC_FILE" in dfmc(command, "--help").out
 
@@ -72,7 +80,7 @@ def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     ("arguments", "message"),
     [
         (["nonsense"], "✗ No such command 'nonsense'.\n  next see `dfmc --help`\n"),
-        (["up", "--bad"], "✗ No such option: --bad\n  next see `dfmc up --help`\n"),
+        (["up", "--nonsense"], "✗ No such option: --nonsense\n  next see `dfmc up --help`\n"),
         (["up", "--timeout", "5x"], "✗ --timeout: '5x' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["up", "--timeout", "0s"], "✗ --timeout: '0s' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["validate", "-f", "x", "y"], "✗ two files are given: y and -f x\n  next give one of them\n"),
@@ -162,6 +170,7 @@ def test_ctrl_c_is_130(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"]])
+@scenario("K6", real=True)
 def test_a_reader_that_has_gone_is_no_error_to_report(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -188,6 +197,7 @@ def test_json_has_no_colour_even_when_asked_for(dfmc: Dfmc) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["validate"], ["version"], ["version", "-o", "json"], ["--help"]])
+@scenario("K7", real=True)
 def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         found = subprocess.run(
@@ -198,6 +208,7 @@ def test_an_answer_for_a_full_disk_is_1_and_a_sentence(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&-"])
+@scenario("K6", real=True)
 def test_a_closed_stream_is_no_bug(closed: str) -> None:
     command = f'"{sys.executable}" -m dfmc validate {closed}'
     found = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)

@@ -21,6 +21,7 @@ from dfmc.clients.chart_index import built_in_digests, nearest_versions, refuse_
 from dfmc.clients.protocols import ChartArchive, ChartSource
 from dfmc.errors import AuthError, DfmcError, IntegrityError, PreflightError, UnreachableError
 from dfmc.topology.model import OFFICIAL_REPOSITORY
+from scenarios import scenario
 from shared_material import shared_material
 
 REPOSITORY = "https://charts.example/stable"
@@ -411,6 +412,7 @@ BAD_ARCHIVES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("bad", BAD_ARCHIVES)
+@scenario("C7", real=True)
 def test_archives_that_are_refused_and_not_kept(cache: Path, bad: str) -> None:
     content = BAD_ARCHIVES[bad]()
     digest = hashlib.sha256(content).hexdigest()
@@ -541,6 +543,7 @@ def test_a_full_disk_leaves_no_half_file(cache: Path, monkeypatch: pytest.Monkey
     assert kept(cache) == []
 
 
+@scenario("C6", real=True)
 def test_half_written_files_of_killed_runs_are_cleared_away(cache: Path) -> None:
     cache.mkdir()
     old, young = cache / ".abc.part", cache / ".def.part"
@@ -551,6 +554,7 @@ def test_half_written_files_of_killed_runs_are_cleared_away(cache: Path) -> None
     assert kept(cache) == [".def.part", f"{DIGEST}.tgz"]
 
 
+@scenario("C6", real="runs that share one process")
 def test_two_runs_share_a_cache(cache: Path) -> None:
     async def both() -> list[ChartArchive]:
         wanted: dict[str, Any] = {"path": None, "name": "dragonfly", "version": "9.7.4", "sha256": DIGEST}

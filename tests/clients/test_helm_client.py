@@ -31,6 +31,7 @@ from dfmc.errors import (
     UnreachableError,
 )
 from helm_binary import helm_binary
+from scenarios import scenario
 
 SECRET = "c4nary-Passw0rd"
 
@@ -116,6 +117,7 @@ def test_what_helm_prints_on_success_decides_nothing(fake: FakeHelm, tmp_path: P
     assert len(fake.calls()) == 1
 
 
+@scenario("C5", real="a program in helm's place that shows what it was given")
 def test_helm_sees_an_allow_list_of_the_environment_and_private_homes(
     fake: FakeHelm, tmp_path: Path, chart: Path
 ) -> None:
@@ -236,6 +238,7 @@ def test_supported_versions(fake: FakeHelm, tmp_path: Path, said: str) -> None:
         {"exit": 1, "stderr": "exec format error"},
     ],
 )
+@scenario("P1", "P2", real=True)
 def test_odd_or_unsupported_versions_say_what_to_type(
     fake: FakeHelm, tmp_path: Path, behaviour: dict[str, Any]
 ) -> None:
@@ -246,6 +249,7 @@ def test_odd_or_unsupported_versions_say_what_to_type(
     assert "\x1b" not in str(caught.value)
 
 
+@scenario("P1", real=True)
 def test_a_helm_that_is_missing_or_no_program_says_what_to_type(tmp_path: Path, chart: Path) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"\x00\x01\x02")
@@ -256,6 +260,7 @@ def test_a_helm_that_is_missing_or_no_program_says_what_to_type(tmp_path: Path, 
         assert "https://helm.sh" in caught.value.next_step
 
 
+@scenario("P1", real=True)
 def test_a_helm_that_hangs_at_its_version_is_given_up(
     fake: FakeHelm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +316,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("stderr", "kind"), FAILURES)
 @pytest.mark.parametrize("shape", [str, str.upper, lambda text: f'level=WARN msg="upgrade failed"\n{text}\n'])
+@scenario("N12", "P10", real="words of helm that were recorded")
 def test_helms_words_become_the_right_error_with_a_next_step(stderr: str, kind: type[DfmcError], shape: Any) -> None:
     error = helm_error("helm upgrade of x", 1, shape(stderr), left="something")
     assert type(error) is kind
@@ -367,6 +373,7 @@ def test_labels_the_api_server_would_refuse_are_refused_before_helm_runs(
     assert fake.calls() == []
 
 
+@scenario("C3", real="a program in helm's place that shows what it was given")
 def test_a_relative_or_absent_chart_is_refused(
     fake: FakeHelm, tmp_path: Path, chart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,6 +422,7 @@ def test_a_cancelled_call_ends_helm_before_it_returns(
     assert is_gone_within(child, 1)
 
 
+@scenario("K4", real="a program in helm's place that does not end when asked")
 def test_a_second_cancellation_does_not_wait_for_the_grace(fake: FakeHelm, tmp_path: Path, chart: Path) -> None:
     fake.behave(sleep=60, ignore_term=True)
 
@@ -440,6 +448,7 @@ def test_helm_may_end_by_itself_after_sigterm(fake: FakeHelm, tmp_path: Path, ch
     assert caught.value.why == "release marked as failed"
 
 
+@scenario("K5", real="a program in helm's place that shows what it was given")
 def test_helm_has_a_session_of_its_own_and_no_terminal_to_prompt_on(
     fake: FakeHelm, tmp_path: Path, chart: Path
 ) -> None:
@@ -450,6 +459,7 @@ def test_helm_has_a_session_of_its_own_and_no_terminal_to_prompt_on(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+@scenario("X7", real="a program in helm's place that never ends")
 def test_helm_dies_with_a_dfmc_that_is_killed(fake: FakeHelm, tmp_path: Path, chart: Path) -> None:
     fake.behave(sleep=60, ignore_term=True)
     program = (

@@ -20,6 +20,7 @@ from clients.fake_api_server import FakeApi, write_kubeconfig
 from clients.made_up_certificate import CERTIFICATE, server_context
 from dfmc.clients.kube.execplugin import BoundedExecPlugin
 from dfmc.errors import AuthError, DfmcError, IntegrityError, PreflightError
+from scenarios import scenario
 
 EXEC_API = "client.authentication.k8s.io/v1"
 PLACE = "/api/v1/namespaces/x"
@@ -57,6 +58,7 @@ def test_kubeconfig_may_be_a_list_of_files(api: FakeApi, tmp_path: Path, monkeyp
     assert ask(api) == {"kind": "Namespace"}
 
 
+@scenario("I14", real=True)
 def test_a_missing_context_names_the_file_and_the_contexts_there(api: FakeApi) -> None:
     api.kubeconfig.write_text(api.kubeconfig.read_text().replace("kind-a", "kind-b"))
     error = failure(api)
@@ -188,6 +190,7 @@ def test_a_plugin_is_run_again_when_its_token_is_refused(api: FakeApi, tmp_path:
     assert ask(api) == {}
 
 
+@scenario("P6", real=True)
 def test_a_failing_plugin_is_an_auth_error_in_its_own_words_without_secrets(api: FakeApi, tmp_path: Path) -> None:
     words = "debug: start\n" * 500 + "error: sso session expired; refresh_token=hunter2 Bearer abc.def"
     plugin(api, tmp_path, f"sys.exit({words!r})")
@@ -215,6 +218,7 @@ def test_a_plugin_that_answers_nonsense_is_an_auth_error(api: FakeApi, tmp_path:
     assert why in error.why
 
 
+@scenario("P6", real=True)
 def test_a_plugin_that_hangs_is_ended_with_its_children(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +252,7 @@ def test_a_plugin_that_is_not_installed_is_a_preflight_error(api: FakeApi, tmp_p
     assert "no-such-login-program" in error.why
 
 
+@scenario("P5", real=True)
 def test_a_certificate_of_another_authority_is_an_integrity_error(
     api: FakeApi, https_server: HTTPServer, tmp_path: Path
 ) -> None:
@@ -271,6 +276,7 @@ def test_a_certificate_of_the_kubeconfigs_authority_is_accepted(
     assert isinstance(failure(api), IntegrityError)
 
 
+@scenario("P5", real=True)
 def test_a_kubeconfig_may_switch_the_check_off_but_not_silently(
     api: FakeApi, https_server: HTTPServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

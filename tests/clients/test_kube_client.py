@@ -1,10 +1,13 @@
 """Objects in, objects out, and what each refusal of the API server becomes."""
 
+import asyncio
 import json
 import logging
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from clients.fake_api_server import FakeApi, refusal, write_kubeconfig
 from dfmc.clients.protocols import KubeClient
 from dfmc.errors import AuthError, ConflictError, DfmcError, NotReadyError, PreflightError, UnreachableError
 from dfmc.state import AccessNeed
+from scenarios import scenario
 
 SECRETS = "/api/v1/namespaces/cluster-a/secrets"
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "cluster-a"}}
@@ -57,6 +61,23 @@ def test_what_is_not_there_is_none_or_false(api: FakeApi) -> None:
     api.refuses(f"{SECRETS}/s", 404, 'secrets "s" not found', method="DELETE")
     assert api.ask(lambda kube: kube.get("v1", "Secret", "s", "cluster-a")) is None
     assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a")) is False
+
+
+def test_kinds_that_are_not_served_are_told_in_their_order(api: FakeApi) -> None:
+    api.answers("/apis/apps/v1", {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]})
+    api.refuses("/apis/example.com/v1", 404, "the server could not find the requested resource")
+    asked = [("example.com/v1", "Thing"), ("apps/v1", "Deployment"), ("apps/v1", "Wish")]
+    assert api.ask(lambda kube: kube.unserved(asked)) == [("example.com/v1", "Thing"), ("apps/v1", "Wish")]
+    assert sorted(api.requests) == ["GET /apis/apps/v1", "GET /apis/example.com/v1"]
+
+
+def test_the_clock_of_the_api_server_is_in_its_answers(api: FakeApi) -> None:
+    api.answers("/version", {"gitVersion": "v1.34.4"})
+    api.answers("/api/v1/namespaces/kube-system", {"metadata": {"uid": "u"}})
+    api.lists("/api/v1/nodes", [])
+    ahead = api.ask(lambda kube: kube.facts(node_selector={})).clock_ahead
+    assert ahead is not None  # the server of these tests dates its answers, by this machine's clock
+    assert abs(ahead) < 300
 
 
 def test_deleting_what_is_there_is_true(api: FakeApi) -> None:
@@ -177,6 +198,7 @@ def test_403_says_what_is_not_allowed_and_how_to_check(api: FakeApi) -> None:
     assert caught.value.next_step == expected
 
 
+@scenario("P12", real="canned answers of an API server")
 def test_403_by_a_quota_does_not_send_the_user_to_rbac(api: FakeApi) -> None:
     api.refuses(SECRETS, 403, 'secrets "s" is forbidden: exceeded quota: q', method="POST", reason="Forbidden")
     with pytest.raises(AuthError, match="exceeded quota") as caught:
@@ -184,6 +206,7 @@ def test_403_by_a_quota_does_not_send_the_user_to_rbac(api: FakeApi) -> None:
     assert caught.value.next_step == ""
 
 
+@scenario("P11", real="canned answers of an API server")
 def test_a_namespace_on_its_way_out_is_not_ready(api: FakeApi) -> None:
     causes = [{"reason": "NamespaceTerminating", "message": "namespace cluster-a is being terminated"}]
     api.refuses(SECRETS, 403, "is forbidden", method="POST", reason="Forbidden", causes=causes)
@@ -249,6 +272,7 @@ def test_repeating_ends(api: FakeApi, quick_pauses: None) -> None:
     assert len(api.requests) == 4
 
 
+@scenario("P3", real=True)
 def test_a_closed_port_fails_at_once(api: FakeApi, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -258,6 +282,7 @@ def test_a_closed_port_fails_at_once(api: FakeApi, tmp_path: Path) -> None:
     assert caught.value.left == ""
 
 
+@scenario("P4", real=True)
 def test_a_server_that_never_answers_is_unreachable_within_the_deadline(api: FakeApi, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         api.kubeconfig = write_kubeconfig(tmp_path / "silent", f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -265,28 +290,66 @@ def test_a_server_that_never_answers_is_unreachable_within_the_deadline(api: Fak
             api.ask(lambda kube: kube.facts(node_selector={}), request_timeout=(1, 0.3))
 
 
+@scenario("P3", real=True)
 def test_an_unknown_host_is_unreachable(api: FakeApi, tmp_path: Path) -> None:
     api.kubeconfig = write_kubeconfig(tmp_path / "unknown", "http://no-such-host.invalid:6443")
     with pytest.raises(UnreachableError, match="cannot be resolved"):
         api.ask(lambda kube: kube.facts(node_selector={}))
 
 
-def test_denied_asks_for_each_need_and_names_the_refused(api: FakeApi) -> None:
-    def review(request: Request) -> Response:
-        wanted = json.loads(request.get_data())["spec"]["resourceAttributes"]
-        allowed = wanted["resource"] != "pods" or wanted["subresource"] != "portforward"
-        return Response(json.dumps({"status": {"allowed": allowed}}), status=201)
+REVIEWS = "/apis/authorization.k8s.io/v1"
+NEEDS = [
+    AccessNeed("create", "apps", "deployments", "cluster-a"),
+    AccessNeed("get", "", "pods/portforward", "cluster-a"),
+    AccessNeed("get", "", "namespaces", "cluster-a", name="cluster-a"),
+    AccessNeed("create", "", "namespaces"),
+]
 
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    api.server.expect_request(path, method="POST").respond_with_handler(review)
-    needs = [
-        AccessNeed("create", "apps", "deployments", "cluster-a"),
-        AccessNeed("get", "", "pods/portforward", "cluster-a"),
-        AccessNeed("create", "", "namespaces"),
+
+def answer_reviews(api: FakeApi, *refused: str) -> list[dict[str, Any]]:
+    """Answer questions about single rights; return what is asked."""
+    asked: list[dict[str, Any]] = []
+
+    def review(request: Request) -> Response:
+        asked.append(json.loads(request.get_data())["spec"]["resourceAttributes"])
+        return Response(json.dumps({"status": {"allowed": asked[-1]["resource"] not in refused}}), status=201)
+
+    api.server.expect_request(f"{REVIEWS}/selfsubjectaccessreviews", method="POST").respond_with_handler(review)
+    return asked
+
+
+def test_rights_that_the_rules_of_a_namespace_grant_are_not_asked_for_one_by_one(api: FakeApi) -> None:
+    rules = [
+        {"verbs": ["*"], "apiGroups": ["apps"], "resources": ["*"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["*/portforward"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["another"]},
     ]
-    assert api.ask(lambda kube: kube.denied(needs)) == [needs[1]]
-    asked = [json.loads(request.get_data())["spec"]["resourceAttributes"] for request, _ in api.server.log]
-    assert {"verb": "create", "group": "", "resource": "namespaces", "subresource": ""} in asked
+    api.answers(f"{REVIEWS}/selfsubjectrulesreviews", {"status": {"resourceRules": rules}}, method="POST")
+    asked = answer_reviews(api, "namespaces")
+    assert api.ask(lambda kube: kube.denied(NEEDS)) == NEEDS[2:]
+    assert sorted(asked, key=len) == [
+        {"verb": "create", "group": "", "resource": "namespaces", "subresource": ""},
+        {
+            **dict.fromkeys(("name", "namespace"), "cluster-a"),
+            "verb": "get",
+            "group": "",
+            "resource": "namespaces",
+            "subresource": "",
+        },
+    ]
+
+
+@scenario("P7", real="canned answers of an API server")
+@pytest.mark.parametrize("status", [{"incomplete": True, "resourceRules": [{"verbs": ["*"]}]}, None])
+def test_where_rules_cannot_be_listed_each_right_is_asked_for(api: FakeApi, status: Any) -> None:
+    path = f"{REVIEWS}/selfsubjectrulesreviews"
+    if status is None:
+        api.refuses(path, 404, "no such resource", method="POST")
+    else:
+        api.answers(path, {"status": status}, method="POST")
+    asked = answer_reviews(api, "pods")
+    assert api.ask(lambda kube: kube.denied(NEEDS)) == [NEEDS[1]]
+    assert len(asked) == len(NEEDS)
 
 
 def test_nothing_secret_is_logged(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
@@ -310,3 +373,17 @@ def test_the_last_words_of_a_container_are_few_readable_and_never_half_a_line(ap
     api.server.expect_ordered_request(path).respond_with_data(b"not kept", status=400)
     asked = [api.ask(lambda kube: kube.last_words("p", "cluster-a", "c")) for _ in range(3)]
     assert asked == ["two\nthree\nfour", "whole", ""]
+
+
+def test_a_lease_is_renewed_while_every_other_thread_waits_for_a_silent_server(api: FakeApi) -> None:
+    answer = threading.Event()
+    metadata = {"name": "l", "namespace": "cluster-a"}
+    lease: dict[str, Any] = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+    api.answers("/apis/coordination.k8s.io/v1/namespaces/cluster-a/leases/l", lease, method="PUT")
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        executor.submit(answer.wait, 60)
+        try:
+            renewed = api.ask(lambda kube: asyncio.wait_for(kube.replace(lease), 30), executor=executor)
+        finally:
+            answer.set()
+    assert renewed == lease

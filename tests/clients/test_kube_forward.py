@@ -16,7 +16,8 @@ import pytest
 from clients.fake_api_server import write_kubeconfig
 from clients.made_up_certificate import CERTIFICATE, server_context
 from dfmc.clients.kube import DynamicKube
-from dfmc.errors import AuthError, IntegrityError, UnreachableError
+from dfmc.errors import AuthError, IntegrityError, PreflightError, UnreachableError
+from scenarios import scenario
 
 PORT = 8080
 DEADLINE = 20
@@ -205,6 +206,7 @@ def test_several_connections_at_once_do_not_mix(tmp_path: Path) -> None:
     assert run(FakeStreams(answer), tmp_path, use) == [b"0", b"1", b"2", b"3", b"4"]
 
 
+@scenario("W2", real="a server that speaks the port-forward protocol")
 def test_a_stream_that_breaks_ends_its_own_connection_only(tmp_path: Path) -> None:
     async def answer(kubelet: Kubelet) -> None:
         data = await kubelet.receive()
@@ -321,3 +323,73 @@ def test_a_closed_port_is_unreachable(tmp_path: Path) -> None:
 
     with pytest.raises(UnreachableError, match="onnect"):
         asyncio.run(closed())
+
+
+class ComingAndGoing(FakeStreams):
+    """Pods that are refused once they are ``gone``."""
+
+    gone: frozenset[str] = frozenset()
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        pod = head.decode().split("/pods/")[1].split("/")[0]
+        self.refusal = (404, STATUS % (b"gone", b"NotFound")) if pod in self.gone else None
+        again = asyncio.StreamReader()
+        again.feed_data(head)
+        rest = asyncio.ensure_future(_copy(reader, again))
+        try:
+            await super()._stream(again, writer)
+        finally:
+            rest.cancel()
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamReader) -> None:
+    while data := await source.read(4096):
+        target.feed_data(data)
+    target.feed_eof()
+
+
+async def shout(kubelet: Kubelet) -> None:
+    await kubelet.send((await kubelet.receive()).upper())
+    await kubelet.close()
+
+
+def test_connections_go_to_the_pod_of_their_moment_at_the_same_local_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfmc.clients.kube.forward._FOLLOW_POLL_SECONDS", 0.01)
+    streams = ComingAndGoing(shout)
+    asked: list[str] = []
+
+    async def choose() -> str:
+        asked.append("manager-2" if len(asked) >= 4 else "manager-1")
+        return asked[-1]
+
+    async def follow() -> None:
+        async with (
+            asyncio.timeout(DEADLINE),
+            serving(streams, tmp_path) as (client, _),
+            client.follow_pod("cluster-a", choose, PORT) as port,
+        ):
+            assert await exchange(port, b"one") == b"ONE"
+            streams.gone = frozenset({"manager-1"})
+            assert await exchange(port, b"two") == b"TWO"
+
+    asyncio.run(follow())
+    pods = [head.split("/pods/")[1].split("/")[0] for head in streams.heads]
+    assert pods[0] == pods[1] == "manager-1"
+    assert pods[-1] == "manager-2"
+
+
+def test_a_local_port_that_somebody_has_is_an_error_before_anything_waits(tmp_path: Path) -> None:
+    async def choose() -> str:
+        return "manager-1"
+
+    async def follow() -> None:
+        async with asyncio.timeout(DEADLINE), serving(FakeStreams(echo), tmp_path) as (client, server):
+            taken = server.sockets[0].getsockname()[1]
+            async with client.follow_pod("cluster-a", choose, PORT, local_port=taken):
+                raise AssertionError("must not listen")
+
+    with pytest.raises(PreflightError, match="cannot be had"):
+        asyncio.run(follow())

@@ -14,6 +14,7 @@ from clients.fake_api_server import FakeApi, Object, pod, release_payload, relea
 from dfmc.clients.kube.pods import pod_state
 from dfmc.errors import AuthError, RecoveryError
 from dfmc.state import ReleaseState
+from scenarios import scenario
 
 NAMESPACE = "/api/v1/namespaces/cluster-b"
 APPS = "/apis/apps/v1/namespaces/cluster-b"
@@ -157,6 +158,7 @@ def packed(content: bytes) -> str:
     ],
     ids=["absent", "no base64", "no JSON", "no object", "no chart", "too much", "cut off"],
 )
+@scenario("V5", real="canned answers of an API server")
 def test_a_record_that_cannot_be_read_is_never_guessed_at(api: FakeApi, data: dict[str, str]) -> None:
     with pytest.raises(RecoveryError) as caught:
         release_of(api, release_record(3) | {"data": data})
@@ -316,6 +318,7 @@ def one_pod(api: FakeApi, status: Object) -> Any:
     return found
 
 
+@scenario("V1", "P13", real="canned answers of an API server")
 def test_an_unschedulable_pod_gives_the_schedulers_words(api: FakeApi) -> None:
     message = "0/4 nodes are available: 4 node(s) didn't match Pod's node affinity/selector."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
@@ -408,6 +411,7 @@ metadata: {name: dragonfly}
 """
 
 
+@scenario("V4", real="canned answers of an API server")
 def test_objects_of_a_release_that_are_gone_are_named(api: FakeApi) -> None:
     api.lists(f"{NAMESPACE}/services", [{"metadata": {"name": "another"}}])
     api.lists(f"{NAMESPACE}/configmaps", [{"metadata": {"name": "dragonfly-client"}}])

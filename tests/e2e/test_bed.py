@@ -26,15 +26,18 @@ from bed_tools import (
 )
 from dfmc.errors import PreflightError
 from dfmc.testbed import bed as kwok_bed
+from dfmc.testbed.addressing import to_loopback
 from dfmc.testbed.database import manager_database
 from dfmc.testbed.layout import BedRequest, BedState
 from dfmc.testbed.processes import is_alive, started_from
+from recorded_exchanges import Replay, exchanges, expected
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 SERVICE = "dragonfly-manager.bed-a.svc.cluster.local"
 REDIS = "dragonfly-redis-master.bed-a.svc.cluster.local:6379"
 NODE_PORT = 31950
+CONTRACT_PORT = 31951
 
 
 def silent(line: str) -> None:
@@ -148,6 +151,25 @@ def test_a_host_that_nslookup_refuses_hangs_in_init(central: BedTools, host: str
         assert pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "PodInitializing"
     finally:
         central.remove_namespaces("bed-c")
+
+
+def test_a_real_manager_answers_every_recorded_exchange(tools: BedTools) -> None:
+    """The recordings that the simulated manager is held against: a manager alone, on an empty database."""
+    values = central_values({"cluster": "b"})
+    for component in ("scheduler", "seedClient", "client"):
+        values[component]["enable"] = False
+    tools.install("bed-c", values)
+    try:
+        tools.apply(node_port_service("bed-c", CONTRACT_PORT))
+        nodes = tools.objects("nodes", "-l", "cluster=b")
+        address = next(a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP")
+        url = f"http://{to_loopback(address)}:{CONTRACT_PORT}"
+        wait_until("the node port", lambda: _answers(url))
+        replies = Replay(url, time.sleep).run("2.5.1")
+    finally:
+        tools.remove_namespaces("bed-c")
+    wrong = {one["name"]: replies[one["name"]] for one in exchanges("2.5.1") if replies[one["name"]] != expected(one)}
+    assert wrong == {}
 
 
 def test_the_managers_database_can_be_read(central: BedTools) -> None:

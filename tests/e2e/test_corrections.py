@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 EVERY_STATEFUL_SET = ("mysql-0", "redis-master-0", "redis-replicas-0", "scheduler-0", "seed-client-0")
@@ -28,6 +29,7 @@ def misplaced(empty_world: World) -> World:
     return world
 
 
+@scenario("P13", "V1", "N7", real=True)
 def test_pods_that_no_node_takes_end_the_run_with_the_schedulers_words(misplaced: World) -> None:
     assert misplaced.first.code == 10, misplaced.first.text
     assert "it will not become ready by waiting" in misplaced.first.stderr

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bed_tools import wait_until
+from bed_tools import ManagerRest, wait_until
 from bed_world import World
+from dfmc.testbed.faults import Authority, Fault, HttpProxy, Kind, is_mutation, redirected
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -92,6 +97,7 @@ def nothing_is_left_to_do(world: World) -> bool:
     return "nothing to do" in world.dfmc("up", str(world.topology)).stdout
 
 
+@scenario("K3", real=True)
 def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no_lock(up_world: World) -> None:
     world = up_world
     before = records(world)
@@ -111,6 +117,7 @@ def test_a_signal_in_the_middle_of_helm_leaves_no_helm_no_pending_release_and_no
 
 
 @pytest.mark.parametrize("moment", ["b: release: helm install", "b: release: done"])
+@scenario("N2", "N3", "X4", "X7", real=True)
 def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world: World) -> None:
     world = up_world
     before, secrets = records(world), credentials(world)
@@ -125,6 +132,7 @@ def test_a_kill_leaves_no_helm_and_the_next_run_takes_over(moment: str, up_world
     assert nothing_is_left_to_do(world)
 
 
+@scenario("X1", real=True)
 def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: World) -> None:
     world = up_world
     world.tools.remove_namespaces("cluster-b")
@@ -152,6 +160,58 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
     assert statuses(world, "cluster-b") == ["deployed"]
 
 
+def of_member_b(method: str, path: str) -> bool:
+    """Whether a request changes something in b's namespace; helm's record of the release is the first."""
+    return is_mutation(method, path) and "/namespaces/cluster-b/" in path
+
+
+@contextmanager
+def through_a_proxy(world: World, directory: Path) -> Iterator[tuple[HttpProxy, str]]:
+    """A proxy in front of the bed's API server, and a kubeconfig that leads through it."""
+    state, context = world.bed, world.tools.context
+    authority = Authority(state.cluster_layout(context).kwok / "pki")
+    target = ("127.0.0.1", state.plan.cluster(context).block.ports.api_server)
+    tls = authority.server_context(directory / "tls")
+    with HttpProxy(target, tls=tls, target_tls=authority.client_context()) as proxy:
+        yield proxy, str(redirected(state.kubeconfig, {context: proxy.url}, directory / "kubeconfig"))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param([Fault(Kind.DROP_ANSWER, matches=of_member_b)], marks=scenario("N5", real=True), id="lost"),
+        pytest.param(
+            [
+                Fault(Kind.ANSWER, times=2, matches=of_member_b, status=429, retry_after="1"),
+                Fault(Kind.ANSWER, at=6, matches=of_member_b, status=500),
+            ],
+            marks=scenario("N6", real=True),
+            id="429 and 500",
+        ),
+    ],
+)
+def test_what_fails_in_the_middle_of_an_installation_is_finished(
+    faults: list[Fault], up_world: World, tmp_path: Path
+) -> None:
+    world = up_world
+    before = records(world)
+    world.tools.remove_namespaces("cluster-b")
+    with through_a_proxy(world, tmp_path) as (proxy, kubeconfig):
+        proxy.plan.arm(*faults)
+        first = world.dfmc("up", str(world.topology), code=None, KUBECONFIG=kubeconfig)
+        struck = [one for one in proxy.plan.requests if one.fault]
+        assert len(struck) >= len(faults)
+        assert "/secrets" in struck[0].path  # helm's record of the release comes first
+        assert first.code in (0, 1, 5, 7, 9, 12), first.text
+        assert first.code == 0 or "next" in first.stderr
+        assert not [status for status in statuses(world, "cluster-b") if status.startswith("pending")]
+        world.dfmc("up", str(world.topology), KUBECONFIG=kubeconfig)
+    assert statuses(world, "cluster-b").count("deployed") == 1
+    assert records(world) == before
+    assert nothing_is_left_to_do(world)
+
+
+@scenario("V4", real=True)
 def test_what_somebody_deleted_is_shown_and_made_again(up_world: World) -> None:
     world = up_world
     world.tools.kubectl("-n", "cluster-b", "delete", "service", "dragonfly-scheduler")
@@ -179,6 +239,43 @@ def test_a_manager_that_is_away_is_no_reason_to_upgrade_a_member(up_world: World
     assert {name: world.revisions(f"cluster-{name}") for name in "ab"} == before
 
 
+def test_the_console_answers_at_the_same_address_after_its_pod_was_deleted(up_world: World) -> None:
+    world = up_world
+    command = [sys.executable, "-m", "dfmc", "console", str(world.topology)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=world.environment, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout is not None
+            console = ManagerRest(process.stdout.readline().strip())
+            (pod,) = pods_of(world, "manager")
+            assert answers(console)
+            world.tools.kubectl("-n", "cluster-a", "delete", "pod", pod)
+            wait_until("another manager pod", lambda: pods_of(world, "manager") not in ([], [pod]))
+            wait_until("the console's answer", lambda: answers(console), 120)
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert f"pod {pod} does not serve any more" in said
+    assert "serves now, at the same address" in said
+
+
+def pods_of(world: World, component: str) -> list[str]:
+    """Names of a's pods of a component that are not being deleted."""
+    pods = world.tools.objects("pods", "-n", "cluster-a", "-l", f"component={component}")
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def answers(console: ManagerRest) -> bool:
+    """Tell whether the manager itself says something at the address."""
+    try:
+        status, _ = console.request("GET", "/api/v1/clusters")
+    except (OSError, http.client.HTTPException):  # closed, or no answer in time
+        return False
+    return status == 401
+
+
+@scenario("N10", real=True)
 def test_lost_credentials_are_never_made_up_again(up_world: World) -> None:
     world = up_world
     kept = json.loads(world.tools.kubectl("-n", "cluster-a", "get", "secret", "dfmc-dragonfly", "-o", "json"))
@@ -207,6 +304,7 @@ def mark_status(world: World, namespace: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["uninstalling", "pending-upgrade"])
+@scenario("N2", "U3", real=True)
 def test_a_release_that_somebody_left_half_done_is_finished(status: str, up_world: World) -> None:
     world = up_world
     before = records(world)

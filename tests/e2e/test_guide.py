@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -17,6 +18,7 @@ def chart_version(world: World) -> str:
     return str(yaml.safe_load(world.topology.read_text())["chart"]["version"])
 
 
+@scenario("S4", real=True)
 def test_a_and_b_are_registered_under_ids_1_and_2_and_their_schedulers_active(world: World) -> None:
     api = world.manager()
     records = {row["name"]: row for row in api.get("/api/v1/clusters?per_page=100")}
@@ -35,6 +37,7 @@ def test_the_last_lines_say_how_to_sign_in(world: World) -> None:
     assert world.credential("root-password") not in world.first.text
 
 
+@scenario("K11", real=True)
 def test_a_second_up_writes_nothing_and_says_so(world: World) -> None:
     revisions = world.revisions("cluster-a") + world.revisions("cluster-b")
     kubernetes, rest = world.audit_mark(), len(world.manager_audit())
@@ -48,11 +51,17 @@ def test_a_second_up_writes_nothing_and_says_so(world: World) -> None:
     assert all(path.endswith("/signin") for method, path in asked if method == "POST")
 
 
+@scenario("V6", real=True)
 def test_plan_and_status_agree_that_nothing_is_left(world: World) -> None:
+    kubernetes, rest = world.audit_mark(), len(world.manager_audit())
     assert world.dfmc("plan", "--detailed-exitcode", str(world.topology)).code == 0
     document = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
     assert document["kind"] == "Status"
     assert {cluster["name"] for cluster in document["clusters"]} == {"a", "b"}
+    world.audit_mark()
+    assert world.writes_since(kubernetes) == []  # looking is not writing
+    asked = [(method, path) for _, method, path in world.manager_audit()[rest:]]
+    assert all(method == "GET" or path.endswith("/signin") for method, path in asked)
 
 
 # Before anything is spoiled by hand: helm 4 rightly refuses to overwrite fields that somebody else has set since.
@@ -103,6 +112,7 @@ def spoil(content: dict[str, Any], path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(6))
+@scenario("V4", real=True)
 def test_one_wrong_key_in_a_member_is_named_with_what_was_expected(world: World, number: int) -> None:
     name, file, path, value = CORRUPTIONS[chart_version(world)][number]
     before = world.config_map("cluster-b", name)["data"]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -87,6 +88,7 @@ def test_secrets_appear_in_no_argument_log_plan_or_output_of_a_whole_run(empty_w
     assert outputs[-1].code == 4
 
 
+@scenario("P13", real=True)
 def test_a_member_without_nodes_fails_alone_in_the_schedulers_words_and_the_next_up_does_the_rest(
     empty_world: World,
 ) -> None:
@@ -128,6 +130,7 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
     assert world.topology.read_text() == now
 
 
+@scenario("N2", "M2", real=True)
 def test_a_run_that_is_killed_leaves_what_the_next_run_finishes(empty_world: World) -> None:
     """Not the whole matrix: one kill in the middle of an installation of a member."""
     world = empty_world

@@ -13,7 +13,7 @@ from dfmc.engine.session import Session
 from dfmc.errors import TopologyError
 from dfmc.linting.loading import load_from_text
 from dfmc.redaction import Redactor
-from fakes import FakeKube
+from fakes import FakeKube, NoPulls
 
 TEXT = """\
 apiVersion: dfmc.io/v1alpha1
@@ -26,7 +26,7 @@ clusters:
 """
 
 
-class Clients:
+class Clients(NoPulls):
     """A chart with given default values, and an empty Kubernetes cluster."""
 
     def __init__(self, version: str, defaults: dict[str, Any]) -> None:
@@ -44,6 +44,18 @@ class Clients:
 
     def chart_source(self) -> Any:
         return self
+
+    def blobs(self) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def nodes(self, kube: object) -> Any:
+        raise AssertionError("nothing is pulled here")
+
+    def registry(self, url: str) -> Any:
+        raise AssertionError("nothing is pushed here")
+
+    def traces(self, url: str) -> Any:
+        raise AssertionError("nothing is pulled here")
 
     async def fetch(self, **wanted: object) -> ChartArchive:
         return ChartArchive(Path("/chart.tgz"), "0" * 64, "dragonfly", self.version, "2.5.1")

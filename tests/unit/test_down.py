@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 from dfmc.engine.down import down
 from dfmc.engine.reports import DownReport, down_error
 from dfmc.engine.session import RunOptions, Session
-from dfmc.errors import ConflictError, DfmcError, PartialError, RecoveryError, UnreachableError
+from dfmc.errors import AuthError, ConflictError, DfmcError, PartialError, RecoveryError, UnreachableError
 from dfmc.planning.ownership import object_metadata, release_labels
 from dfmc.planning.steps import Plan
 from dfmc.planning.teardown import Remains, make_teardown
 from dfmc.redaction import Redactor
-from dfmc.state import ReleaseState
+from dfmc.state import AccessNeed, ReleaseState
 from dfmc.topology.load import load_text
 from dfmc.topology.model import ClusterSpec
 from fakes import FakeKube
@@ -49,6 +50,7 @@ class OneRelease(FakeKube):
     def __init__(self, cluster: ClusterSpec, log: list[str]) -> None:
         super().__init__()
         self.cluster, self.log = cluster, log
+        self.denies = ""
         labels = release_labels("guide", UID, "ab" * 32)
         self.live: ReleaseState | None = ReleaseState(
             "dragonfly", cluster.namespace, 3, "deployed", "dragonfly", "1.7.4", "2.5.0", {}, labels
@@ -61,6 +63,9 @@ class OneRelease(FakeKube):
         if namespace:
             metadata["namespace"] = namespace
         self._stored({"kind": kind, "metadata": metadata})
+
+    async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
+        return [need for need in verbs if need.verb == self.denies]
 
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         return self.live
@@ -188,6 +193,15 @@ def test_a_member_that_is_out_of_reach_keeps_the_manager_and_the_next_down_does_
     assert world.log.count("c: uninstall") == 1
 
 
+def test_a_member_whose_volumes_cannot_be_listed_keeps_the_manager() -> None:
+    world = Clusters()
+    world.of["b"].fail["list PersistentVolumeClaim cluster-b"] = AuthError("cannot list")
+    report = world.down()
+    assert results(report) == {"a": "failed", "b": "failed", "c": "removed"}
+    assert report.clusters[1].error is not None
+    assert report.clusters[1].error.where == "b"
+
+
 def test_a_member_whose_helm_fails_blocks_the_manager() -> None:
     world = Clusters()
     world.of["b"].fail["uninstall"] = DfmcError("helm failed")
@@ -195,6 +209,15 @@ def test_a_member_whose_helm_fails_blocks_the_manager() -> None:
     assert results(report) == {"a": "blocked", "b": "failed", "c": "removed"}
     assert report.clusters[0].blocked_by == "uninstall:b"
     assert isinstance(down_error(report), PartialError)
+
+
+def test_a_member_in_which_a_right_is_missing_keeps_the_manager() -> None:
+    world = Clusters()
+    world.of["b"].denies = "delete"
+    report = world.down()
+    assert results(report) == {"a": "failed", "b": "failed", "c": "removed"}
+    assert isinstance(report.clusters[1].error, AuthError)
+    assert not {"a: uninstall", "b: uninstall"} & set(world.log)
 
 
 def test_a_release_that_is_not_ours_is_left_alone() -> None:

@@ -7,6 +7,7 @@ from dfmc.engine import lock as lock_module
 from dfmc.engine.lock import Lock, locked
 from dfmc.errors import LockedError, UnreachableError
 from fakes import FakeKube
+from scenarios import scenario
 from topologies import topology
 
 
@@ -53,6 +54,7 @@ def test_a_live_holder_is_named_and_left_alone() -> None:
     assert LockedError.exit_code == 8
 
 
+@scenario("X4", real="an API server in memory")
 def test_a_dead_holders_lock_is_taken_over_after_its_duration() -> None:
     kube = FakeKube()
     said: list[str] = []
@@ -72,6 +74,7 @@ def test_a_dead_holders_lock_is_taken_over_after_its_duration() -> None:
     assert "took the lock over" in said[-1]
 
 
+@scenario("X1", real="an API server in memory")
 def test_of_many_at_once_one_holds_it() -> None:
     kube = FakeKube()
     holding, most = 0, 0
@@ -110,6 +113,7 @@ def test_giving_back_never_takes_the_next_holders_lock_away() -> None:
     asyncio.run(main())
 
 
+@scenario("X8", real="an API server in memory")
 def test_an_unreachable_server_while_renewing_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock_module, "LEASE_SECONDS", 60)
     kube = FakeKube()

@@ -11,6 +11,7 @@ from dfmc.engine.manager_access import ManagerAccess
 from dfmc.errors import NotReadyError, RecoveryError
 from dfmc.state import PodState
 from fakes import FakeKube
+from scenarios import scenario
 from topologies import topology
 
 
@@ -118,6 +119,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize("end", ["gone", "terminating"])
+@scenario("W4", real="pods and a manager in memory")
 def test_a_request_to_a_pod_that_is_gone_goes_on_with_the_next_pod(end: str) -> None:
     async def main() -> None:
         manager, kube = Manager(), Pods(POD)

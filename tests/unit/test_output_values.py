@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dfmc.output.values import _dumped, documents_yaml, values_yaml
 from helm_binary import helm_binary
+from scenarios import scenario
 
 # What at least one of YAML 1.1 (PyYAML), YAML 1.2 and Go's parsers takes for something other than text, or what
 # breaks a plain scalar.
@@ -86,6 +87,7 @@ def test_random_trees_are_read_back_unchanged() -> None:
 
 
 @pytest.mark.helm
+@scenario("I8", real=True)
 def test_helm_reads_what_was_meant(tmp_path: Path) -> None:
     helm = helm_binary()
     chart = tmp_path / "chart"

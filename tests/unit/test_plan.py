@@ -18,6 +18,7 @@ from dfmc.state import (
 )
 from dfmc.symbols import symbols_in
 from observed_worlds import FACTS, SECRETS, UID, finished, fresh, plan
+from scenarios import scenario
 from topologies import entry, topology
 
 
@@ -90,6 +91,7 @@ def test_one_changed_field_of_b_changes_b_alone() -> None:
     assert change.new == 2
 
 
+@scenario("V3", real="what was observed is made up")
 def test_changed_scopes_change_the_record() -> None:
     world = finished(GUIDE)
     file = topology(
@@ -101,6 +103,7 @@ def test_changed_scopes_change_the_record() -> None:
     assert [str(change) for change in step.changes] == ["scopes.location: (unset) → asia|china"]
 
 
+@scenario("M3", real="what was observed is made up")
 def test_a_record_made_again_under_new_ids_reaches_the_values() -> None:
     world = finished(GUIDE)
     assert world.manager is not None
@@ -187,6 +190,7 @@ def test_a_member_may_have_the_name_that_the_manager_gives_record_1() -> None:
     assert "record:a" in step.needs
 
 
+@scenario("M1", real="what was observed is made up")
 def test_an_unreachable_member_is_a_failure_and_the_others_go_on() -> None:
     world = changed(fresh(GUIDE), "b", error=UnreachableError("no answer", where="b"))
     made = plan(GUIDE, world)
@@ -200,6 +204,7 @@ def test_an_unreachable_central_cluster_ends_the_planning() -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
+@scenario("P9", real="what was observed is made up")
 def test_somebody_elses_release_is_never_touched(name: str) -> None:
     world = finished(GUIDE)
     theirs = world.clusters[name].release
@@ -222,6 +227,7 @@ def test_a_release_without_its_credentials_needs_repair_and_no_new_passwords() -
     assert "backup" in caught.value.next_step
 
 
+@scenario("X2", real="what was observed is made up")
 def test_another_topologys_release_and_record_are_conflicts() -> None:
     world = finished(GUIDE)
     ours = world.clusters["b"].release
@@ -258,6 +264,7 @@ def test_three_managers_come_after_the_first_has_answered() -> None:
     assert "scale:a" not in ids(plan(file, finished(file)))
 
 
+@scenario("U10", real="what was observed is made up")
 def test_a_chart_that_the_release_cannot_become_stops_the_cluster_before_helm_is_asked() -> None:
     world = finished(GUIDE)
     member = world.clusters["b"].release
@@ -279,6 +286,7 @@ def test_a_known_password_is_no_reason_to_scale() -> None:
     assert [str(change) for change in scale.changes] == ["manager.replicas: 1 → 3"]
 
 
+@scenario("N15", real="what was observed is made up")
 def test_three_managers_never_start_on_a_database_that_no_manager_has_answered_on() -> None:
     """However often an install was tried: what counts is that somebody has signed in."""
     file = topology(clusters=[entry("a", replicas={"manager": 3}), entry("b", scopes={"idc": "cluster-2"})])
@@ -306,6 +314,7 @@ def test_no_password_is_in_a_plan() -> None:
         assert "canary" not in text
 
 
+@scenario("M6", real="what was observed is made up")
 def test_a_changed_redis_password_reaches_every_release() -> None:
     made = plan(GUIDE, finished(GUIDE), **{"redis-password": "canary-new-1"})
     assert [step.id for step in made.mutations] == ["credentials:a", "release:a", "release:b"]

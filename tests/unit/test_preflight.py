@@ -13,6 +13,7 @@ from dfmc.state import AccessNeed
 from dfmc.topology.load import load_file
 from dfmc.topology.model import ClusterSpec
 from fakes import FakeKube
+from scenarios import scenario
 
 LOADED = load_file(Path(__file__).parents[2] / "examples" / "guide" / "topology.yaml")
 STEPS = (
@@ -88,6 +89,7 @@ def test_only_what_the_steps_do_is_asked_for() -> None:
     assert not [need for need in asked if "daemonsets" in need and "cluster-a" in need]
 
 
+@scenario("P7", real="a cluster in memory that grants what it is told")
 def test_a_missing_right_of_a_member_is_that_members_failure() -> None:
     failures = run(PickyKube("update secrets in namespace cluster-b", "create namespaces"))
     error = failures["b"]

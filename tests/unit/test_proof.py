@@ -5,6 +5,7 @@ import pytest
 
 from dfmc.planning.proof import scheduler_findings, workload_findings
 from dfmc.state import ObservedCluster, PodState, Registration, SchedulerRecord, WorkloadState
+from scenarios import scenario
 from topologies import topology
 
 IDS = Registration(2, 12)
@@ -34,6 +35,15 @@ def test_exactly_its_own_schedulers_active_is_the_proof() -> None:
     assert texts([pod(), pod("dragonfly-seed-client-0", component="seed-client")], [row(), *others]) == []
 
 
+def test_on_real_nodes_a_scheduler_registers_under_its_full_domain_name() -> None:
+    full = row("dragonfly-scheduler-0.scheduler.cluster-b.svc.cluster.local")
+    assert full.pod_name == "dragonfly-scheduler-0"
+    assert texts([pod()], [full]) == []
+    assert row("a.b-scheduler-0.scheduler.ns.svc").pod_name == "a.b-scheduler-0"
+    assert row("node-1.example.com").pod_name == "node-1.example.com"
+
+
+@scenario("V2", real="what was observed is made up")
 def test_a_scheduler_active_under_another_id_is_named_with_both_ids() -> None:
     assert texts([pod()], [row(cluster=77)]) == [
         "b: manager's row of scheduler dragonfly-scheduler-0 (10.1.0.5): expected active under id 2, "

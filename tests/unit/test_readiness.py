@@ -2,6 +2,7 @@ import pytest
 
 from dfmc.planning.readiness import misled, obstacles
 from dfmc.state import ContainerState, EditedConfigMap, PodState, WorkloadState
+from scenarios import scenario
 
 SCHEDULER = WorkloadState("StatefulSet", "dragonfly-scheduler", "scheduler", 1, 1, 0, observed=True)
 
@@ -31,6 +32,7 @@ def test_the_schedulers_own_words_are_kept_and_no_waiting_helps() -> None:
     assert found.hopeless
 
 
+@scenario("P14", real="what was observed is made up")
 def test_an_image_that_cannot_be_pulled_is_named() -> None:
     waiting = ContainerState("scheduler", False, False, 0, "ImagePullBackOff", 'Back-off pulling image "x"')
     assert texts(pod(waiting)) == [

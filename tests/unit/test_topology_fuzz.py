@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from dfmc.cli import main
 from dfmc.errors import TopologyError
 from dfmc.topology.load import LoadedTopology, load_file, load_text
+from scenarios import scenario
 
 EXAMPLES = int(os.environ.get("DFMC_FUZZ_EXAMPLES", "900"))
 SEED = os.environ.get("DFMC_FUZZ_SEED")
@@ -135,6 +136,7 @@ def spoilt(data: st.DataObject) -> str:
 @seeded
 @part(15)
 @given(st.data())
+@scenario("I5", real=True)
 def test_validate_as_a_command_on_any_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:

@@ -31,6 +31,7 @@ from dfmc.values.inputs import ValuesInputs
 from dfmc.values.names import central_endpoint, central_redis
 from dfmc.values.render import render_values
 from hostile_texts import MEBIBYTE_FILES, MIB
+from scenarios import scenario
 from topology_texts import GOOD, HEAD, errors, load, refusal, warnings, with_b
 
 
@@ -38,6 +39,7 @@ def first(text: str) -> str:
     return errors(text)[0]
 
 
+@scenario("I1", real=True)
 def test_i1_duplicate_keys_name_both_places() -> None:
     assert errors(GOOD + "clusters: []\n") == [
         "t.yaml:13:1: clusters: the key is given twice; the first one is at line 6, column 1"
@@ -47,16 +49,19 @@ def test_i1_duplicate_keys_name_both_places() -> None:
     ]
 
 
+@scenario("I2", real=True)
 def test_i2_alias_bomb_is_measured_before_it_is_expanded() -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
     assert first(bomb) == "t.yaml:16:6: with its aliases written out this holds more than 100,000 values"
 
 
+@scenario("I2", real=True)
 def test_i2_merge_bomb_is_counted() -> None:
     bomb = "a: &a {" + ", ".join(f"k{i}: 1" for i in range(20_000)) + "}\nb:\n" + "- <<: *a\n" * 20_000
     assert first(bomb).endswith("the file holds more than 100,000 values")
 
 
+@scenario("I2", real=True)
 def test_i2_large_defaults_are_not_multiplied() -> None:
     selector = ", ".join(f"k{i}: x" for i in range(5000))
     entries = "".join(f"- {{name: c{i}, context: x, namespace: n{i}}}\n" for i in range(200))
@@ -65,6 +70,7 @@ def test_i2_large_defaults_are_not_multiplied() -> None:
     ]
 
 
+@scenario("I3", real=True)
 def test_i3_alias_of_itself() -> None:
     assert errors(with_b("values: {x: &x [*x]}")) == [
         "t.yaml:13:19: clusters[1].values.x[0]: the alias *x stands inside what it names"
@@ -78,10 +84,12 @@ def test_unknown_alias() -> None:
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "{"])
+@scenario("I4", real=True)
 def test_i4_deep_nesting(opening: str) -> None:
     assert first(opening * 2000).endswith(": nested deeper than 64")
 
 
+@scenario("I4", real=True)
 def test_i4_depth_counts_through_aliases() -> None:
     text = "a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40
     assert first(text) == "t.yaml:2:19: nested deeper than 64 with its aliases written out"
@@ -102,6 +110,7 @@ def test_i4_depth_counts_through_aliases() -> None:
         ('"\\e[31m"', "holds the control character U+001B"),
     ],
 )
+@scenario("I5", real=True)
 def test_i5_scalars_that_no_chart_can_hold(scalar: str, message: str) -> None:
     assert errors(with_b(f"values: {{x: {scalar}}}")) == [f"t.yaml:13:15: clusters[1].values.x: {message}"]
 
@@ -116,6 +125,7 @@ def test_i5_scalars_that_no_chart_can_hold(scalar: str, message: str) -> None:
         (b"a: \x1b[31m", "t.yaml:1:4: the character U+001B is not allowed in YAML"),
     ],
 )
+@scenario("I5", real=True)
 def test_i5_bytes_that_are_no_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
 ) -> None:
@@ -126,10 +136,12 @@ def test_i5_bytes_that_are_no_text(
     assert str(caught.value) == message
 
 
+@scenario("I5", real=True)
 def test_i5_lone_surrogate_in_text() -> None:
     assert errors("a: \ud800") == ["t.yaml:1:4: the character U+D800 is not allowed in YAML"]
 
 
+@scenario("I6", real=True)
 def test_i6_more_than_a_mebibyte_is_refused_at_once(tmp_path: Path) -> None:
     file = tmp_path / "t.yaml"
     with file.open("wb") as written:
@@ -155,6 +167,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", MEBIBYTE_FILES)
+@scenario("I6", real=True)
 def test_i6_a_hostile_mebibyte_is_answered_within_the_limits(name: str, events: list[int]) -> None:
     text = MEBIBYTE_FILES[name][:MIB]
     try:
@@ -169,6 +182,7 @@ def test_i6_a_hostile_mebibyte_is_answered_within_the_limits(name: str, events: 
     assert all(len(str(diagnostic)) < 1000 for diagnostic in told)
 
 
+@scenario("I2", real=True)
 def test_i2_a_bomb_is_given_up_after_few_events(events: list[int]) -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 10_000))
     refusal(bomb)
@@ -182,6 +196,7 @@ REFUSED_ANYWHERE = ["22:22", "2025-01-01", "2025-01-01T10:00:00Z", ".inf", "-.IN
 
 
 @pytest.mark.parametrize("word", [*BOOLEANS, *OTHERS, *REFUSED_ANYWHERE])
+@scenario("I7", real=True)
 def test_i7_unquoted_word_in_a_text_field_must_be_quoted(word: str) -> None:
     (told,) = errors(with_b(f"scopes: {{idc: {word}}}"))
     assert told.startswith("t.yaml:13:1")
@@ -200,12 +215,14 @@ def test_i7_null_is_a_setting_left_out(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", REFUSED_ANYWHERE)
+@scenario("I8", real=True)
 def test_i8_words_without_a_sure_meaning_are_refused_in_values_too(word: str) -> None:
     (told,) = errors(with_b(f"values: {{x: {word}}}"))
     assert told.endswith(f"quote it: '{word}'")
 
 
 @pytest.mark.parametrize("word", ["y", "Y", "n", "N", "1e10", "1E5", ".5e3", "0o17"])
+@scenario("I8", real=True)
 def test_i8_words_that_helm_reads_otherwise_are_warned_of(word: str) -> None:
     loaded = load(with_b(f"values: {{x: {word}}}"))
     assert loaded.topology.clusters[1].values == {"x": word}
@@ -235,6 +252,7 @@ STARTS = "a topology is a mapping: it starts with apiVersion: dfmc.io/v1alpha1"
         ("abc", f"t.yaml:1:1: the file is a single value; {STARTS}"),
     ],
 )  # fmt: skip
+@scenario("I9", real=True)
 def test_i9_not_a_single_mapping(text: str, message: str) -> None:
     assert errors(text) == [message]
 
@@ -255,11 +273,13 @@ def test_i9_not_a_single_mapping(text: str, message: str) -> None:
         ("{<<: b}", "<< takes a mapping or a list of mappings"),
     ],
 )  # fmt: skip
+@scenario("I9", real=True)
 def test_i9_tags_and_keys(value: str, message: str) -> None:
     (told,) = errors(with_b(f"values: {{x: {value}}}"))
     assert told.endswith(f": {message}")
 
 
+@scenario("I10", real=True)
 def test_i10_a_misspelt_key_is_answered_with_the_right_one() -> None:
     assert errors(with_b("scpes: {idc: x}")) == ["t.yaml:13:3: clusters[1].scpes: unknown key: did you mean scopes?"]
     assert errors(GOOD.replace("clusters:", "cluser:")) == [
@@ -269,6 +289,7 @@ def test_i10_a_misspelt_key_is_answered_with_the_right_one() -> None:
     assert errors(with_b("idc: x")) == ["t.yaml:13:3: clusters[1].idc: unknown key here: it belongs into scopes"]
 
 
+@scenario("I11", real=True)
 def test_i11_names_equal_but_for_case_or_blanks() -> None:
     told = errors(GOOD + "- name: B\n  context: x\n  namespace: x\n- name: 'b '\n  context: y\n  namespace: y\n")
     assert [line.split(": ")[2] for line in told if "already" in line] == [
@@ -279,6 +300,7 @@ def test_i11_names_equal_but_for_case_or_blanks() -> None:
 
 
 @pytest.mark.parametrize("network", ["nonsense", "10.0.0.0/33", "10.0.0.1", "10.0.0.0/8 ", "::/129", "10.0.0/8"])
+@scenario("I12", real=True)
 def test_i12_what_is_no_network_is_refused(network: str) -> None:
     (told,) = errors(with_b(f"scopes: {{cidrs: ['{network}']}}"))
     assert told.startswith("t.yaml:13:20: clusters[1].scopes.cidrs[0]: ")
@@ -289,6 +311,7 @@ def test_i12_every_network_is_accepted(network: str) -> None:
     assert load(with_b(f"scopes: {{cidrs: ['{network}']}}")).warnings == ()
 
 
+@scenario("I12", real=True)
 def test_i12_a_scope_of_two_clusters_is_warned_of() -> None:
     text = GOOD.replace("- name: b\n", "  scopes: {idc: x, cidrs: [10.0.0.0/8]}\n- name: b\n")
     twice = text + "  scopes: {idc: X, cidrs: [10.0.0.0/8]}\n"
@@ -298,6 +321,7 @@ def test_i12_a_scope_of_two_clusters_is_warned_of() -> None:
     ]
 
 
+@scenario("I13", real=True)
 def test_i13_one_release_for_two_clusters_is_refused() -> None:
     (told,) = errors(GOOD.replace("context: two", "context: one"))
     assert told.endswith("the release dragonfly in namespace dragonfly of context one is that of a already")
@@ -316,6 +340,7 @@ KUBECONFIG = "contexts: [{name: there, context: {cluster: c}}]\nclusters: [{name
         ("[" * 3000, "nests deeper than any kubeconfig"),
     ],
 )
+@scenario("I14", real=True)
 def test_i14_a_context_that_is_not_there_is_named_with_its_file(
     tmp_path: Path, content: str | None, words: str
 ) -> None:
@@ -331,6 +356,7 @@ def test_i14_a_context_that_is_not_there_is_named_with_its_file(
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, True), (0o604, True)])
+@scenario("I14", real=True)
 def test_i14_a_kubeconfig_that_others_can_read_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: bool
 ) -> None:
@@ -345,6 +371,7 @@ def test_i14_a_kubeconfig_that_others_can_read_is_warned_of(
 @pytest.mark.parametrize(
     "password", ["Ab #cd", 'p#w: "x', "1e10", "12345678", "true", "{{ x }}", "$(id)", "short", "x" * 21]
 )
+@scenario("I15", real=True)
 def test_i15_a_password_that_the_chart_or_the_manager_cannot_take_is_refused_unseen(password: str) -> None:
     need = CredentialNeed("root-password", None, "manager.rootPassword")
     with pytest.raises(PreflightError) as caught:
@@ -354,6 +381,7 @@ def test_i15_a_password_that_the_chart_or_the_manager_cannot_take_is_refused_uns
 
 
 @pytest.mark.timeout(30)
+@scenario("I16", real=True)
 def test_i16_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -361,6 +389,7 @@ def test_i16_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> Non
         load_file(fifo)
 
 
+@scenario("I16", real=True)
 def test_i16_standard_input_is_read_no_further_than_the_limit() -> None:
     program = "from dfmc.topology.load import load_file; load_file('-')"
     source = str(Path(__file__).resolve().parents[2] / "src")
@@ -387,6 +416,7 @@ def test_credentials_in_addresses_are_not_repeated() -> None:
 
 
 @pytest.mark.timeout(30)
+@scenario("I16", real=True)
 def test_i16_a_credential_comes_from_a_small_regular_file_alone(tmp_path: Path) -> None:
     need = CredentialNeed("redis-password", None, "manager.redisPassword")
     os.mkfifo(tmp_path / "fifo")
@@ -405,6 +435,7 @@ LITERAL = ["$(id)", "${HOME}", "$HOME", "{{ .Release.Name }}", "{% raw %}", "`id
 
 
 @pytest.mark.parametrize("text", LITERAL)
+@scenario("I17", real=True)
 def test_i17_text_that_looks_like_a_command_or_a_template_stays_text(text: str) -> None:
     loaded = load_from_text(with_b(f"values: {{client: {{podAnnotations: {{note: '{text}'}}}}}}"), "t.yaml")
     topology = loaded.topology

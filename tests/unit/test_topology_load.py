@@ -13,6 +13,7 @@ import pytest
 from dfmc.errors import TopologyError
 from dfmc.topology.load import load_file, load_text
 from dfmc.topology.model import OFFICIAL_REPOSITORY
+from scenarios import scenario
 from topology_texts import CLUSTERS, GOOD, HEAD, errors, load, refusal, with_b
 
 
@@ -248,6 +249,7 @@ def test_explicit_string_tag_is_as_good_as_quotes() -> None:
     assert load(with_b("scopes: {idc: !!str no}")).topology.clusters[1].scopes.idc == "no"
 
 
+@scenario("I17", real=True)
 def test_nothing_is_expanded() -> None:
     b = load(with_b("values: {a: '$(id)', b: '${HOME}', c: '{{ .Values.x }}', d: $HOME}")).topology.clusters[1]
     assert b.values == {"a": "$(id)", "b": "${HOME}", "c": "{{ .Values.x }}", "d": "$HOME"}
@@ -316,6 +318,7 @@ def test_file_without_permission_is_refused(tmp_path: Path) -> None:
         load_file(file)
 
 
+@scenario("N11", real=True)
 def test_owned_values_are_refused_while_loading() -> None:
     with pytest.raises(
         TopologyError, match=r"t\.yaml:13:22: clusters\[1\]\.values\.manager\.enable: dfmc sets this key"

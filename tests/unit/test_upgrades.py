@@ -5,6 +5,7 @@ import pytest
 from dfmc.planning.consent import Consent
 from dfmc.planning.upgrades import Risk, recreated, upgrade_refusal
 from dfmc.state import ReleaseState
+from scenarios import scenario
 from topologies import topology
 
 FILE = topology()
@@ -40,6 +41,8 @@ def risks(cluster: str, present: str, wanted: str, *allow: str, chart: str = "dr
         ("a", "1.6.18", "1.7.4", []),
     ],
 )
+@scenario("U10", real="what was observed is made up")
+@scenario("U11", real="what was observed is made up")
 def test_each_known_breakpoint_has_its_risk(cluster: str, present: str, wanted: str, expected: list[str]) -> None:
     assert risks(cluster, present, wanted) == expected
 

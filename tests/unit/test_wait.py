@@ -11,6 +11,7 @@ from dfmc.errors import LockedError, NotReadyError, UnreachableError
 from dfmc.planning.readiness import superseded
 from dfmc.state import ContainerState, PodState, WorkloadState
 from fakes import FakeKube
+from scenarios import scenario
 from topologies import topology
 
 B = topology().cluster("b")
@@ -71,6 +72,7 @@ def test_other_pods_are_left_to_their_controller(workload: WorkloadState, pod: P
     assert superseded([workload], [pod]) == ()
 
 
+@scenario("X6", "X8", real="an API server in memory")
 def test_no_pod_is_deleted_once_the_lock_is_lost() -> None:
     async def lost() -> None:
         raise LockedError("the lock was lost")

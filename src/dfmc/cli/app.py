@@ -10,8 +10,10 @@ from dfmc import __version__
 from dfmc.cli import (
     add_cluster,
     console,
+    doctor,
     down,
     explain,
+    images,
     init,
     match,
     plan,
@@ -24,6 +26,7 @@ from dfmc.cli import (
     up,
     validate,
     values,
+    verify,
     version,
 )
 from dfmc.cli.options import example
@@ -86,9 +89,12 @@ app.command("plan", help=plan.HELP, epilog=plan.EXAMPLE)(plan.plan)
 app.command("up", help=up.HELP, epilog=up.EXAMPLE)(up.up)
 app.command("down", help=down.HELP, epilog=down.EXAMPLE)(down.down)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
+app.command("verify", help=verify.HELP, epilog=verify.EXAMPLE)(verify.verify)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
 app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
+app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)
+app.command("doctor", help=doctor.HELP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("console", help=console.HELP, epilog=console.EXAMPLE)(console.console)
 app.command("schema", help=schema.HELP, epilog=schema.EXAMPLE)(schema.schema)
 app.command("version", help=version.HELP, epilog=version.EXAMPLE)(version.version)

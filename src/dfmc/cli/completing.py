@@ -39,3 +39,10 @@ def cluster_names(context: typer.Context, incomplete: str) -> list[str]:
         if name and isinstance(name.value, ScalarNode) and isinstance(name.value.value, str):
             found.append(name.value.value)
     return [name for name in found if name.startswith(incomplete)]
+
+
+def check_ids(incomplete: str) -> list[str]:
+    """Return the ids of ``doctor``'s checks that begin so."""
+    from dfmc.planning.checks.table import CHECKS
+
+    return [check.id for check in CHECKS if check.id.startswith(incomplete)]

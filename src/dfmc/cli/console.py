@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from dfmc.engine.session import Session
 
 HELP = (
-    "Forward a port to the manager's console and print its address; ends with Ctrl-C.\n\nThe user is root; "
-    "--show-password prints the password and ends."
+    "Forward a port to the manager's console and print its address; ends with Ctrl-C.\n\nThe address stays the same "
+    "when the manager's pod is replaced. The user is root; --show-password prints the password and ends."
 )
-EXAMPLE = example("dfmc console topology.yaml")
+EXAMPLE = example("dfmc console topology.yaml", "dfmc console --open --port 8080")
 
 
 def console(
@@ -24,6 +25,18 @@ def console(
     file: FileArgument = None,
     file_option: FileOption = None,
     show_password: Annotated[bool, typer.Option("--show-password", help="Print root's password and end.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the console in a browser.")] = False,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            metavar="N",
+            help="Port of 127.0.0.1.  [default: a free one]",
+            show_default=False,
+        ),
+    ] = 0,
 ) -> None:
     """Print the address and wait."""
     from dfmc.cli.loading import load_for_run
@@ -42,23 +55,31 @@ def console(
         )
         return
     try:
-        run_engine(invocation, loaded, RunOptions(), _serve)
+        run_engine(invocation, loaded, RunOptions(), partial(_serve, port=port, open_browser=open_browser))
     except InterruptedRunError as error:
         if error.exit_code == EXIT_SIGTERM:
             raise
         terminal.say("closed")
 
 
-async def _serve(session: Session, run: Run) -> None:
+async def _serve(session: Session, run: Run, *, port: int, open_browser: bool) -> None:
     """Print the address; a forwarded one is kept until somebody ends it."""
-    import asyncio
+    from dfmc.engine.console import open_console
 
-    from dfmc.engine.console import console_address
-    from dfmc.engine.manager_access import PORT_FORWARD
-
-    async with console_address(session) as address:
-        run.terminal.answer(address)
-        run.terminal.say("user root; dfmc console --show-password prints the password")
-        if session.topology.manager.access == PORT_FORWARD:
+    async with open_console(session, run.terminal.say, port) as console:
+        run.terminal.answer(console.address)
+        run.terminal.say(f"user {console.user}; dfmc console --show-password prints the password")
+        if open_browser:
+            await _open(console.address, run)
+        if console.watching is not None:
             run.terminal.say("Ctrl-C ends")
-            await asyncio.Event().wait()
+        await console.wait()
+
+
+async def _open(address: str, run: Run) -> None:
+    import asyncio
+    import webbrowser
+
+    # A browser in a terminal returns when it is closed, and connections must be served meanwhile.
+    if not await asyncio.to_thread(webbrowser.open, address):
+        run.terminal.warn("no browser could be opened; the address works in any")

@@ -16,10 +16,7 @@ HELP = (
     "and `status` do, for the chart's own kinds of objects; --down adds what `down` does. Contacts no cluster. The "
     "namespaces are printed too: a Role needs one to stand in, and then dfmc need not create any."
 )
-EXAMPLE = example(
-    "dfmc rbac topology.yaml -c b --subject user:ci | kubectl --context kind-b apply -f -",
-    "dfmc rbac topology.yaml --subject serviceaccount:ci/dfmc",
-)
+EXAMPLE = example("dfmc rbac topology.yaml -c b --subject user:ci | kubectl --context kind-b apply -f -")
 
 
 def rbac(

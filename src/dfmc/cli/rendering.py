@@ -35,6 +35,7 @@ class OfflineValues:
         redactor: Learns every credential that is read.
         ids: Of records, by cluster.
         runtimes: What ``runtime: auto`` shall take the nodes to report; None when not known.
+        reads_credentials: False puts placeholders in the place of every credential, given or not.
     """
 
     def __init__(
@@ -43,7 +44,10 @@ class OfflineValues:
         redactor: Redactor,
         ids: Mapping[str, Registration],
         runtimes: frozenset[str] | None,
+        *,
+        reads_credentials: bool = True,
     ) -> None:
+        self._reads_credentials = reads_credentials
         self.topology = loaded.topology
         self.is_placeholder_used = False
         self._base = Path() if loaded.file == STDIN_NAME else Path(loaded.file).parent
@@ -128,6 +132,8 @@ class OfflineValues:
 
     def _read(self, need: CredentialNeed) -> str:
         source = need.source
+        if not self._reads_credentials:
+            return GENERATED
         if source is None or source.secret is not None:
             self.is_placeholder_used = True
             return GENERATED if source is None else f"(from Secret {source.secret})"

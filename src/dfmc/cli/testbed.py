@@ -1,8 +1,9 @@
-"""``dfmc testbed``: Kubernetes clusters to try dfmc on, without a container engine."""
+"""``dfmc testbed``: Kubernetes clusters to try dfmc on, with and without a container engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Make Kubernetes clusters to try dfmc on: real control planes, simulated nodes, real Dragonfly managers and "
-    "schedulers.",
-    epilog=example('dfmc testbed up topology.yaml && eval "$(dfmc testbed env)"'),
+    help="Make Kubernetes clusters to try dfmc on. --provider kwok, the default: real control planes, simulated nodes, "
+    "real Dragonfly managers and schedulers; needs no container engine. --provider kind: real nodes, in Docker.",
+    epilog=example(
+        'dfmc testbed up topology.yaml && eval "$(dfmc testbed env)"',
+        'dfmc testbed up --provider kind && eval "$(dfmc testbed env --provider kind)"',
+    ),
 )
 
 
@@ -28,6 +32,7 @@ class Provider(StrEnum):
     """What the clusters are made of."""
 
     KWOK = "kwok"
+    KIND = "kind"
 
 
 class Clients(StrEnum):
@@ -45,8 +50,11 @@ class HelmMajor(StrEnum):
     FOUR = "4"
 
 
+_AFTER = {Provider.KWOK: "dfmc up", Provider.KIND: "dfmc images --load kind && dfmc up"}
+
 ProviderOption = Annotated[
-    Provider, typer.Option(envvar="DFMC_TESTBED_PROVIDER", help="What the clusters are made of.")
+    Provider,
+    typer.Option(envvar="DFMC_TESTBED_PROVIDER", help="kwok: simulated nodes; kind: real ones, in Docker."),
 ]
 DirectoryOption = Annotated[
     Path | None,
@@ -59,69 +67,122 @@ DirectoryOption = Annotated[
 ]
 
 
-@app.command(epilog=example("dfmc testbed up topology.yaml"))
+@app.command(epilog=example("dfmc testbed up topology.yaml", "dfmc testbed up --provider kind topology.yaml"))
 def up(
     context: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="Topology file whose contexts to make; default: the guide's.", show_default=False
+            metavar="FILE",
+            help="Topology file whose contexts to make; default: the guide's, with kind that of the last time.",
+            show_default=False,
         ),
     ] = None,
     provider: ProviderOption = Provider.KWOK,
     chart: Annotated[
         str,
         typer.Option(
-            metavar="PATH|official", envvar="DFMC_TEST_CHART", help="A real chart instead of the bed's stand-in."
+            metavar="PATH|official|stand-in",
+            envvar="DFMC_TEST_CHART",
+            help="Which chart the copy of the file names: one on disk, the file's own, or the bed's stand-in.  "
+            "[default: stand-in with kwok, official with kind]",
+            show_default=False,
         ),
-    ] = "stand-in",
-    helm: Annotated[HelmMajor, typer.Option(help="Which helm `testbed env` names.")] = HelmMajor.THREE,
+    ] = "",
+    helm: Annotated[HelmMajor, typer.Option(help="kwok: which helm `testbed env` names.")] = HelmMajor.THREE,
+    node_image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE",
+            envvar="DFMC_KIND_NODE_IMAGE",
+            help="kind: image of the nodes.  [default: kind's own]",
+            show_default=False,
+        ),
+    ] = None,
+    console_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="N",
+            help="kind: port of 127.0.0.1 for the manager's console; 0 for none.  [default: 8080]",
+            show_default=False,
+        ),
+    ] = None,
     clients: Annotated[
         Clients,
         typer.Option(
             envvar="DFMC_TESTBED_CLIENTS",
-            help="Whether Dragonfly's clients run; auto: as the bed was made, a new one where their program is there.",
+            help="kwok: whether Dragonfly's clients run; auto: as the bed was made, a new one where their program "
+            "is there.",
         ),
     ] = Clients.AUTO,
     directory: DirectoryOption = None,
 ) -> None:
-    """Bring up the contexts that a topology file names, and a copy of the file that points at the bed's chart."""
-    from dfmc.testbed import bed
-    from dfmc.testbed.layout import BedRequest, default_directory
+    """Bring up the contexts that a topology file names, and a copy of the file for them; safe to run again."""
+    from dfmc.testbed.providers import PROVIDERS, UpRequest
 
     invocation = invocation_of(context)
-    state = bed.up(
-        BedRequest(
-            topology=file,
-            chart=_chart_choice(chart),
-            directory=directory or default_directory(),
-            helm=3 if helm is HelmMajor.THREE else 4,
-            clients=clients.value,
-        ),
-        _reporter(invocation),
+    chosen = PROVIDERS[provider.value]
+    request = UpRequest(
+        topology=file,
+        chart=_chart_choice(chart),
+        directory=directory or chosen.default_directory(),
+        helm=3 if helm is HelmMajor.THREE else 4,
+        clients=clients.value,
+        node_image=node_image,
+        console_port=console_port,
     )
-    where = f" --directory {directory}" if directory else ""
+    with _interruptible(f"dfmc testbed up{_flags(provider, directory)} again, or down"):
+        contexts = chosen.up(request, _reporter(invocation))
     invocation.terminal.say(
-        f"bed up: context{'s' if len(state.contexts) > 1 else ''} {', '.join(state.contexts)}",
-        f'next  eval "$(dfmc testbed env{where})"; dfmc up',
+        f"bed up: context{'s' if len(contexts) > 1 else ''} {', '.join(contexts)}",
+        f'next  eval "$(dfmc testbed env{_flags(provider, directory)})"; {_AFTER[provider]}',
     )
 
 
-def _chart_choice(text: str) -> ChartChoice:
-    if text in ("stand-in", ""):
-        return "stand-in"
-    return "official" if text == "official" else Path(text)
+def _chart_choice(text: str) -> ChartChoice | None:
+    match text:
+        case "":
+            return None
+        case "stand-in":
+            return "stand-in"
+        case "official":
+            return "official"
+        case _:
+            return Path(text)
 
 
-@app.command(epilog=example("dfmc testbed down"))
+def _flags(provider: Provider, directory: Path | None) -> str:
+    """Return what a next command needs to mean the same bed."""
+    import shlex
+
+    chosen = "" if provider is Provider.KWOK else f" --provider {provider.value}"
+    return chosen + (f" --directory {shlex.quote(str(directory))}" if directory else "")
+
+
+@contextmanager
+def _interruptible(next_step: str) -> Iterator[None]:
+    """Turn Ctrl-C into the error that says what is left; the programs have been ended by then."""
+    from dfmc.errors import InterruptedRunError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = "what was made so far stays, and is known to the bed"
+        raise InterruptedRunError("interrupted", left=left, next_step=next_step) from None
+
+
+@app.command(epilog=example("dfmc testbed down", "dfmc testbed down --provider kind"))
 def down(context: typer.Context, provider: ProviderOption = Provider.KWOK, directory: DirectoryOption = None) -> None:
-    """Stop the bed and delete everything it made; built programs stay in the cache."""
-    from dfmc.testbed import bed
-    from dfmc.testbed.layout import default_directory
+    """Stop the bed and delete everything it made; built programs and images stay."""
+    from dfmc.testbed.providers import PROVIDERS
 
     invocation = invocation_of(context)
-    where = directory or default_directory()
-    was_there = bed.down(where, _reporter(invocation))
+    chosen = PROVIDERS[provider.value]
+    where = directory or chosen.default_directory()
+    with _interruptible(f"dfmc testbed down{_flags(provider, directory)}"):
+        was_there = chosen.down(where, _reporter(invocation))
     invocation.terminal.say(f"{where}: {'bed deleted' if was_there else 'there is no bed'}")
 
 
@@ -135,18 +196,18 @@ def status(
     """Show what runs; ends with 1 when something does not."""
     from dfmc.errors import FindingsError
     from dfmc.output.testbed import testbed_document, testbed_lines
-    from dfmc.testbed import bed
-    from dfmc.testbed.layout import default_directory
+    from dfmc.testbed.providers import PROVIDERS
 
     terminal = invocation_of(context).terminal
-    found = bed.status(directory or default_directory())
+    chosen = PROVIDERS[provider.value]
+    found = chosen.status(directory or chosen.default_directory())
     if output is DataOutput.JSON:
-        terminal.answer_document(testbed_document(found))
+        terminal.answer_document(testbed_document({"provider": provider.value, **found}))
     elif found["exists"]:
         terminal.answer(*testbed_lines(found))
     if not found["running"]:
         what = "something of the bed does not run" if found["exists"] else f"there is no bed in {found['directory']}"
-        raise FindingsError(what, next_step="dfmc testbed up")
+        raise FindingsError(what, next_step=f"dfmc testbed up{_flags(provider, directory)}")
 
 
 @app.command(epilog=example('eval "$(dfmc testbed env)"'))
@@ -155,14 +216,15 @@ def env(context: typer.Context, provider: ProviderOption = Provider.KWOK, direct
     import shlex
 
     from dfmc.errors import PreflightError
-    from dfmc.testbed import bed
-    from dfmc.testbed.layout import default_directory
+    from dfmc.testbed.providers import PROVIDERS
 
-    where = directory or default_directory()
-    state = bed.find(where)
-    if state is None:
-        raise PreflightError("there is no bed", where=str(where), next_step="dfmc testbed up")
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in bed.env(state).items())
+    chosen = PROVIDERS[provider.value]
+    where = directory or chosen.default_directory()
+    variables = chosen.env(where)
+    if variables is None:
+        next_step = f"dfmc testbed up{_flags(provider, directory)}"
+        raise PreflightError("there is no bed", where=str(where), next_step=next_step)
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     invocation_of(context).terminal.write_exactly(exports)
 
 
@@ -192,6 +254,36 @@ def binaries(
     if client:
         ensure_client(cache, report)
     invocation.terminal.say(f"programs in {cache.bin}")
+
+
+@app.command(epilog=example("dfmc testbed images", "dfmc testbed images node manager scheduler"))
+def images(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Which, by short name; default: all.", show_default=False),
+    ] = None,
+) -> None:
+    """Build kind's node image and the chart's images from packages, where none can be pulled."""
+    from dfmc.errors import UsageError
+    from dfmc.testbed.binaries import BinaryCache, default_directory
+    from dfmc.testbed.kind.images.build import NAMES, Workshop, ensure_images
+    from dfmc.testbed.kind.images.node import NODE_IMAGE
+    from dfmc.testbed.kind.images.running import ProcessRunner
+
+    unknown = [name for name in names or () if name not in NAMES]
+    if unknown:
+        raise UsageError(f"there is no image called {unknown[0]}", next_step=f"choose from: {', '.join(NAMES)}")
+    invocation = invocation_of(context)
+    shop = Workshop(BinaryCache(default_directory().absolute()), ProcessRunner(), _reporter(invocation))
+    with _interruptible("dfmc testbed images again; it goes on from here"):
+        present = ensure_images(names or NAMES, shop)
+    invocation.terminal.say("images in the Docker engine:", *(f"  {name}" for name in present))
+    if NODE_IMAGE in present:
+        invocation.terminal.say(
+            f"kind in {shop.cache.path('kind')}",
+            f"next  dfmc testbed up --provider kind --node-image {NODE_IMAGE}",
+        )
 
 
 def _reporter(invocation: Invocation) -> Callable[[str], None]:

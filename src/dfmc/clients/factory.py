@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.redaction import Redactor
+from dfmc.state import LocalRegistry
 from dfmc.topology.model import ClusterSpec
 
 if TYPE_CHECKING:
@@ -60,6 +63,36 @@ class RealClients:
         from dfmc.clients.chart import ChartRepository
 
         return ChartRepository(pull_oci=self._offline_helm().pull)
+
+    def blobs(self) -> BlobClient:
+        """Return what asks clients' proxies."""
+        from dfmc.clients.blobs import ProxyBlobs
+
+        return ProxyBlobs(self._redactor.mask)
+
+    def nodes(self, kube: KubeClient) -> NodeAccess:
+        """Return the way to the nodes of a Kubernetes cluster."""
+        from dfmc.clients.nodes import node_access
+
+        return node_access(kube, self._redactor.mask)
+
+    def registry(self, url: str) -> ImageRegistry:
+        """Return what pushes to a registry."""
+        from dfmc.clients.registry import OciRegistry
+
+        return OciRegistry(url, self._redactor.mask)
+
+    def registry_beside(self, node: str) -> AbstractAsyncContextManager[LocalRegistry | None]:
+        """Return a registry that runs on the network of a kind node; of None where that is no kind node here."""
+        from dfmc.clients.local_registry import registry_beside
+
+        return registry_beside(node)
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
+        from dfmc.clients.traces import JaegerTraces
+
+        return JaegerTraces(url, self._redactor.mask)
 
     def offline_helm(self) -> HelmClient:
         """Return a helm that contacts no cluster, for ``render --manifests``."""

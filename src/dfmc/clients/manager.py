@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from dfmc.clients.manager_http import Answer, ManagerHttp, NoAnswerError, NotSentError
+from dfmc.clients.manager_http import DEFAULT_TIMEOUT, Answer, ManagerHttp, NoAnswerError, NotSentError
 from dfmc.clients.manager_rows import (
     UnexpectedAnswerError,
     cluster_record,
@@ -54,6 +54,7 @@ class RestManager:
         clock: Seconds that only grow.
         sleep: Waits.
         mask: Replaces secrets in what the manager says.
+        timeout: Seconds to connect, and each for an answer to begin and to end.
 
     Raises:
         PreflightError: The address is none.
@@ -67,11 +68,12 @@ class RestManager:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         mask: Callable[[str], str] = str,
+        timeout: tuple[float, float] = DEFAULT_TIMEOUT,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
         self._asked = 0
-        self._http = ManagerHttp(base_url, transport=transport, mask=mask)
+        self._http = ManagerHttp(base_url, transport=transport, mask=mask, timeout=timeout)
         self._session = ManagerSession(self._http, clock=clock, sleep=sleep)
 
     async def is_answering(self) -> bool:
@@ -98,6 +100,19 @@ class RestManager:
         """Go on without signing in; see ManagerClient and manager_token."""
         token = own_token(jwt_key, ROOT_ID, int(time.time()))
         return await self._session.resume(token, password, _CLUSTERS)
+
+    async def takes_password(self, password: str) -> bool:
+        """Try one sign-in and forget it; see ManagerClient."""
+        return await self._session.takes(password)
+
+    async def takes_key(self, jwt_key: str) -> bool:
+        """Whether a token signed with this key is root's here; see ManagerClient."""
+        return await self._session.takes_token(own_token(jwt_key, ROOT_ID, int(time.time())), _CLUSTERS)
+
+    async def clock_ahead(self) -> float | None:
+        """Return by how many seconds the manager's clock is ahead of ours; see ManagerClient."""
+        answer = await self._session.request("GET", _CLUSTERS, params={"page": 1, "per_page": 1}, persistent=True)
+        return answer.clock_ahead
 
     async def reset_root_password(self, old: str, new: str) -> None:
         """Replace root's password; see ManagerClient.

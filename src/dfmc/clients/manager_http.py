@@ -6,7 +6,9 @@ or no such route in this version, however well it is meant.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +18,7 @@ import httpx2
 
 from dfmc import __version__
 from dfmc.clients.chart_index import refuse_url
+from dfmc.clients.clock import seconds_ahead
 from dfmc.clients.foreign_text import readable
 from dfmc.clients.manager_rows import UnexpectedAnswerError
 from dfmc.errors import AuthError, ConflictError, DfmcError, IntegrityError, PreflightError, UnreachableError
@@ -24,8 +27,8 @@ Method = Literal["GET", "POST", "PATCH"]
 
 _MAX_BODY = 32 * 1024 * 1024
 _MAX_WORDS = 600
-# No limit for waiting in our own queue: the requests before it have theirs.
-_TIMEOUT = httpx2.Timeout(30.0, connect=5.0, pool=None)
+DEFAULT_TIMEOUT = (5.0, 30.0)
+"""Seconds to connect, and seconds each for an answer to begin and, once begun, to end."""
 # Every connection is a stream of its own through a port-forward.
 _LIMITS = httpx2.Limits(max_connections=8, max_keepalive_connections=8)
 
@@ -46,11 +49,13 @@ class Answer:
         status: HTTP status.
         content: The parsed body; None for an empty one and for errors that are not JSON.
         server: Which replica it was, as far as it says so (X-Server-Ip, 2.1.57 and later).
+        clock_ahead: Seconds by which its clock is ahead of ours; None where it does not say.
     """
 
     status: int
     content: Any = field(repr=False)
     server: str = ""
+    clock_ahead: float | None = None
 
     @property
     def message(self) -> str:
@@ -68,21 +73,27 @@ class ManagerHttp:
         base_url: Of the REST API, without ``/api``.
         transport: Replaces the network, in tests.
         mask: Replaces secrets in what the manager says.
+        timeout: Seconds to connect, and each for an answer to begin and to end, however slowly it trickles.
 
     Raises:
         PreflightError: The address is none.
     """
 
     def __init__(
-        self, base_url: str, *, transport: httpx2.AsyncBaseTransport | None, mask: Callable[[str], str]
+        self,
+        base_url: str,
+        *,
+        transport: httpx2.AsyncBaseTransport | None,
+        mask: Callable[[str], str],
+        timeout: tuple[float, float] = DEFAULT_TIMEOUT,
     ) -> None:
         if why := refuse_url(base_url):
             raise PreflightError("not an address of a manager", why=why, next_step="check `manager.access` in the file")
         self._base = base_url.rstrip("/")
         self._mask = mask
+        self._connect, self._read = timeout
         self._client = httpx2.AsyncClient(
             transport=transport,
-            timeout=_TIMEOUT,
             limits=_LIMITS,
             follow_redirects=False,
             # Proxies of the environment would see root's password.
@@ -104,8 +115,17 @@ class ManagerHttp:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         token: str = "",
+        within: float | None = None,
     ) -> Answer:
         """Make one request and return its answer, whatever its status.
+
+        Args:
+            method: The verb.
+            path: Below the base address.
+            params: Of the query.
+            body: Sent as JSON.
+            token: Bearer; empty: none.
+            within: Seconds that the answer may take to begin; None: as long as any.
 
         Raises:
             NotSentError: No connection.
@@ -115,16 +135,16 @@ class ManagerHttp:
             UnexpectedAnswerError: It says JSON and gives none, or too much.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        limit = self._read if within is None else min(self._read, within)
+        # No limit for waiting in our own queue: the requests before it have theirs.
+        timeout = httpx2.Timeout(limit, connect=self._connect, pool=None)
         try:
             async with self._client.stream(
-                method, self._base + path, params=params, json=body, headers=headers
+                method, self._base + path, params=params, json=body, headers=headers, timeout=timeout
             ) as response:
-                raw = bytearray()
-                async for chunk in response.aiter_bytes():
-                    raw += chunk
-                    if len(raw) > _MAX_BODY:
-                        raise UnexpectedAnswerError("unexpected answer of the manager", why="it does not end")
-                return self._answer(response, bytes(raw))
+                async with asyncio.timeout(limit):
+                    raw = await _bounded(response)
+                return self._answer(response, raw)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise IntegrityError(
@@ -132,9 +152,9 @@ class ManagerHttp:
                     why=str(error),
                     next_step="add its certificate authority to the system's, or use `access: port-forward`",
                 ) from error
-            raise self._unreachable(NotSentError, error) from error
-        except httpx2.HTTPError as error:
-            raise self._unreachable(NoAnswerError, error) from error
+            raise self._unreachable(NotSentError, error, limit) from error
+        except (TimeoutError, httpx2.HTTPError) as error:
+            raise self._unreachable(NoAnswerError, error, limit) from error
 
     def _answer(self, response: httpx2.Response, raw: bytes) -> Answer:
         status = response.status_code
@@ -149,7 +169,8 @@ class ManagerHttp:
                 if status < 300:
                     raise UnexpectedAnswerError("unexpected answer of the manager", why="it is not JSON") from error
         server = readable(response.headers.get("X-Server-Ip", "").encode(), self._mask, 100)
-        return Answer(status, content, server)
+        ahead = seconds_ahead(response.headers.get("Date"), time.time())
+        return Answer(status, content, server, ahead)
 
     def failure(self, action: str, answer: Answer) -> DfmcError:
         """Return the error that an unwelcome status means.
@@ -182,9 +203,20 @@ class ManagerHttp:
             next_step="check `manager.access` and `manager.expose` in the file, and what listens there",
         )
 
-    def _unreachable(self, kind: type[UnreachableError], error: Exception) -> UnreachableError:
+    def _unreachable(self, kind: type[UnreachableError], error: Exception, limit: float) -> UnreachableError:
+        is_late = isinstance(error, TimeoutError | httpx2.ReadTimeout)
+        why = f"no whole answer within {limit:g} s" if is_late else str(error) or type(error).__name__
         return kind(
             f"the manager at {self._base} does not answer",
-            why=readable((str(error) or type(error).__name__).encode(), self._mask, _MAX_WORDS),
+            why=readable(why.encode(), self._mask, _MAX_WORDS),
             next_step="look at the manager's pods, then run dfmc again",
         )
+
+
+async def _bounded(response: httpx2.Response) -> bytes:
+    raw = bytearray()
+    async for chunk in response.aiter_bytes():
+        raw += chunk
+        if len(raw) > _MAX_BODY:
+            raise UnexpectedAnswerError("unexpected answer of the manager", why="it does not end")
+    return bytes(raw)

@@ -27,6 +27,7 @@ _AUDIT_FLUSH = 7.0
 _CACHE_LIFE = 31.0
 _MAX_SIGN_INS = 5
 _LONGEST_PAUSE = 5.0
+_LAST_ATTEMPT = 5.0  # what the last one gets when patience has run out meanwhile
 
 
 class ManagerSession:
@@ -71,6 +72,19 @@ class ManagerSession:
             return False
         self._token, self._password = token, password
         return True
+
+    async def takes(self, password: str) -> bool:
+        """Try one sign-in as root whose token is thrown away; see ManagerClient.takes_password."""
+        answer = await self._http.send("POST", "/api/v1/users/signin", body={"name": ROOT, "password": password})
+        return answer.status == 200
+
+    async def takes_token(self, token: str, path: str) -> bool:
+        """Whether the manager answers an authorised read with this token; the session keeps its own.
+
+        A replica that denies root everything has taken the token all the same.
+        """
+        answer = await self._http.send("GET", path, params={"page": 1, "per_page": 1}, token=token)
+        return answer.status == 200 or _denies(answer)
 
     async def _sign_in(self, candidates: Sequence[str]) -> int:
         why = ""
@@ -134,11 +148,13 @@ class ManagerSession:
         action, started, attempt, renewed = f"{method} {path}", self._clock(), 0, False
         while True:
             attempt += 1
-            token, waited = self._token, self._clock() - started
+            token, left = self._token, SETTLE - (self._clock() - started)
+            within = max(left, _LAST_ATTEMPT) if persistent else None
             try:
-                answer = await self._http.send(method, path, params=params, body=body, token=token)
+                answer = await self._http.send(method, path, params=params, body=body, token=token, within=within)
             except (NotSentError, NoAnswerError):
-                if not persistent or waited >= SETTLE:
+                # Counted after the attempt: one that hangs to its deadline has used up that patience too.
+                if not persistent or self._clock() - started >= SETTLE:
                     raise
             else:
                 if answer.status in (401, 403):
@@ -154,7 +170,7 @@ class ManagerSession:
                     patience = SETTLE
                 else:
                     return answer
-                if waited >= patience:
+                if self._clock() - started >= patience:
                     raise self._http.failure(action, answer)
             await self._sleep(min(float(attempt), _LONGEST_PAUSE))
 
@@ -204,7 +220,7 @@ class ManagerSession:
     def _refuse_powerless_replica(self, answer: Answer) -> None:
         # manager/middlewares/rbac.go. Of several managers that start on an empty database only the one that creates
         # root learns root's role; the others deny it everything until they are restarted (dragonfly issue 4924).
-        if answer.message.strip().lower() == "permission deny":
+        if _denies(answer):
             replica = f" {answer.server}" if answer.server else ""
             raise NotReadyError(
                 f"the manager's replica{replica} denies root everything",
@@ -215,6 +231,10 @@ class ManagerSession:
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
             await self._sleep(seconds)
+
+
+def _denies(answer: Answer) -> bool:
+    return answer.message.strip().lower() == "permission deny"
 
 
 def sign_in_schedule(candidates: int) -> list[tuple[float, int]]:

@@ -30,11 +30,7 @@ class ObjectName:
 
 
 def object_names(manifest: str) -> tuple[ObjectName, ...]:
-    """Return the objects of a release's manifest, in its order.
-
-    Raises:
-        RecoveryError: It is no YAML.
-    """
+    """Return the names of a manifest's objects, in its order; errors as documents."""
     return tuple(
         ObjectName(
             str(document.get("apiVersion")),
@@ -42,7 +38,7 @@ def object_names(manifest: str) -> tuple[ObjectName, ...]:
             str(document["metadata"].get("namespace") or ""),
             str(document["metadata"].get("name")),
         )
-        for document in _objects(manifest)
+        for document in documents(manifest)
     )
 
 
@@ -52,7 +48,7 @@ def config_maps(manifest: str) -> dict[tuple[str, str], dict[str, str]]:
     A value that YAML reads as something else than a text is one nevertheless: the API server takes no other.
     """
     found = {}
-    for document in _objects(manifest):
+    for document in documents(manifest):
         if document.get("kind") == "ConfigMap":
             metadata, data = document["metadata"], document.get("data") or {}
             texts = {str(key): str(value) for key, value in data.items() if value is not None}
@@ -60,7 +56,12 @@ def config_maps(manifest: str) -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
-def _objects(manifest: str) -> Iterator[dict[str, Any]]:
+def documents(manifest: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a manifest whole, in its order.
+
+    Raises:
+        RecoveryError: It is no YAML.
+    """
     for text in _SEPARATOR.split(manifest):
         try:
             document = load_yaml(text.encode())

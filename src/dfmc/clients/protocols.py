@@ -6,7 +6,7 @@ at most its deadline, raises only DfmcError subclasses, and names neither secret
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from dfmc.state import (
     ClusterRecord,
     EditedConfigMap,
     KubernetesFacts,
+    PodRun,
     PodState,
     ReleaseState,
     SchedulerRecord,
@@ -151,6 +152,10 @@ class KubeClient(Protocol):
         """Return those needs that a SelfSubjectAccessReview refuses."""
         ...
 
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know."""
+        ...
+
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
@@ -183,8 +188,49 @@ class KubeClient(Protocol):
         """Return the last lines that a container wrote before it ended last; empty where there are none."""
         ...
 
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
+
+        Args:
+            namespace: The pod's.
+            pod: Its name.
+            port: Where it listens.
+            path: Path and query below its root, such as ``metrics``.
+
+        Raises:
+            UnreachableError: The pod (or the API server) does not answer, or answers 5xx or too much.
+            AuthError: No permission for ``get pods/proxy``.
+            DfmcError: The pod answers with another status; says which.
+        """
+        ...
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """Create a pod, wait until it has ended, read its output, delete it whatever happens.
+
+        Args:
+            pod: The manifest, with one container. ``metadata.name`` is the beginning of a name of its own; the labels
+                that mark dfmc's probes, ``restartPolicy: Never`` and a deadline are added.
+            timeout: Seconds from creation to end.
+
+        Raises:
+            NotReadyError: It cannot be scheduled or started (at once, with its own reason), was removed or refused by
+                its node, or has not ended in time.
+            AuthError: No permission, or an admission policy refuses it.
+            UnreachableError: The API server does not answer.
+        """
+        ...
+
     def port_forward(self, namespace: str, pod: str, port: int) -> AbstractAsyncContextManager[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number."""
+        ...
+
+    def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AbstractAsyncContextManager[int]:
+        """Listen on a loopback port whose connections lead to the pod that ``choose`` names when they come.
+
+        Yields the local port number; PreflightError when ``local_port`` cannot be had, 0 finds a free one.
+        """
         ...
 
     async def close(self) -> None:
@@ -215,6 +261,21 @@ class ManagerClient(Protocol):
             jwt_key: The manager's ``auth.jwt.key``.
             password: Root's, for signing in again once the token has expired.
         """
+        ...
+
+    async def takes_password(self, password: str) -> bool:
+        """Try one sign-in as root, and forget it: whether the manager takes the password.
+
+        False may also mean that somebody signed in within the last seconds (the manager's cache).
+        """
+        ...
+
+    async def takes_key(self, jwt_key: str) -> bool:
+        """Whether the manager takes a token of root's that is signed with this key."""
+        ...
+
+    async def clock_ahead(self) -> float | None:
+        """Return by how many seconds the manager's clock is ahead of ours; None where it does not say."""
         ...
 
     async def reset_root_password(self, old: str, new: str) -> None:

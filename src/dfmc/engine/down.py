@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from dfmc.engine.chart_objects import release_objects
 from dfmc.engine.events import Note
@@ -16,6 +18,7 @@ from dfmc.engine.reports import DownCluster, DownReport, DownResult
 from dfmc.engine.session import Session
 from dfmc.engine.teardown import TeardownActions, remains_of
 from dfmc.errors import DfmcError
+from dfmc.planning.rights import ObjectKind
 from dfmc.planning.steps import Kind, Plan
 from dfmc.planning.teardown import Remains, keeps_records, make_teardown
 from dfmc.state import Observed
@@ -43,9 +46,7 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
         return _report(session, made, Outcomes(), remains, time.monotonic() - started, delete_data=delete_data)
     if not confirm(made):
         return DownReport(topology.metadata.name, (), made, 0.0, declined=True)
-    releases = {name: seen.release for name, seen in observed.clusters.items()}
-    objects = {name: release_objects(release) for name, release in releases.items() if release}
-    refused = await preflight(session, made, objects)
+    refused = await preflight(session, made, _objects(observed))
     if not observed.clusters[topology.manager.cluster].namespace_exists:
         # Without the central namespace there is no place for a lock, and no run of `up` that it would keep out.
         return await _carry_out(session, None, refused, delete_data=delete_data, started=started)
@@ -59,17 +60,37 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
         return await lock.while_held(work)
 
 
+def _objects(observed: Observed) -> dict[str, tuple[ObjectKind, ...]]:
+    """Return the kinds of objects of the releases; where a manifest cannot be read, the usual ones must do."""
+    found = {}
+    for name, seen in observed.clusters.items():
+        if seen.release:
+            with suppress(DfmcError):
+                found[name] = release_objects(seen.release)
+    return found
+
+
 async def _look(session: Session) -> tuple[Observed, dict[str, Remains]]:
     observed = await observe(session, drift=False, manager=False)
     topology = session.topology
-    reachable = [cluster for cluster in topology.clusters if observed.clusters[cluster.name].error is None]
+    clusters, remains = dict(observed.clusters), {}
+    reachable = [cluster for cluster in topology.clusters if clusters[cluster.name].error is None]
     found = await asyncio.gather(*(_remains(session, cluster) for cluster in reachable))
-    return observed, {cluster.name: remains for cluster, remains in zip(reachable, found, strict=True)}
+    for cluster, left in zip(reachable, found, strict=True):
+        if isinstance(left, Remains):
+            remains[cluster.name] = left
+        else:
+            clusters[cluster.name] = replace(clusters[cluster.name], error=left)
+    return replace(observed, clusters=clusters), remains
 
 
-async def _remains(session: Session, cluster: ClusterSpec) -> Remains:
-    async with session.slots:
-        return await remains_of(session.kube_of(cluster), session, cluster)
+async def _remains(session: Session, cluster: ClusterSpec) -> Remains | DfmcError:
+    try:
+        async with session.slots:
+            return await remains_of(session.kube_of(cluster), session, cluster)
+    except DfmcError as error:
+        error.where = error.where or cluster.name
+        return error
 
 
 async def _carry_out(
@@ -77,7 +98,7 @@ async def _carry_out(
 ) -> DownReport:
     """Plan again, now that nobody else is at work, and do it."""
     observed, remains = await _look(session)
-    made = make_teardown(session.topology, observed, remains, delete_data=delete_data).without(refused)
+    made = make_teardown(session.topology, observed, remains, delete_data=delete_data, refused=refused)
     uid = observed.credentials.uid if observed.credentials else None
     actions = TeardownActions(session, uid, lock)
     outcomes = await execute(made, actions.table(), session.observer, session.slots)

@@ -1,4 +1,4 @@
-"""What comes before every run: the selection, the credentials that the file refers to, the chart, the first look."""
+"""What comes before every run: the credentials that the file refers to, the chart, the first look."""
 
 from __future__ import annotations
 
@@ -9,31 +9,11 @@ from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
 from dfmc.engine.session import Session
-from dfmc.errors import UsageError
 from dfmc.planning.plan import ChartIdentity, make_plan
 from dfmc.planning.steps import Plan
 from dfmc.state import Observed
-from dfmc.topology.model import ClusterSpec
 from dfmc.values.defaults import check_defaults
 from dfmc.values.key_facts import has_facts
-
-
-def check_selection(session: Session) -> None:
-    """Raise UsageError for a selected name that no entry of the file has."""
-    names = [cluster.name for cluster in session.topology.clusters]
-    unknown = [name for name in session.options.only if name not in names]
-    if unknown:
-        raise UsageError(
-            f"no cluster is called {', '.join(unknown)}",
-            where=session.loaded.file,
-            next_step=f"the clusters there are: {', '.join(names)}",
-        )
-
-
-def selected(session: Session) -> list[ClusterSpec]:
-    """Return the entries that the run is about, in the file's order."""
-    only = session.options.only
-    return [cluster for cluster in session.topology.clusters if not only or cluster.name in only]
 
 
 async def prepare(session: Session) -> None:

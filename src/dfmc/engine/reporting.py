@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from dfmc.engine.events import StepEnded
 from dfmc.engine.execute import Outcomes
-from dfmc.engine.preparation import selected
 from dfmc.engine.reports import ClusterReport, ClusterResult, UpReport
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
@@ -22,7 +21,7 @@ from dfmc.topology.model import ClusterSpec
 def up_report(session: Session, made: Plan, run: RunState, outcomes: Outcomes, seconds: float) -> UpReport:
     """Return the end of a run: every selected cluster with its result, its error, and what it was blocked by."""
     reports = []
-    for cluster in selected(session):
+    for cluster in session.selected():
         ended = outcomes.of(cluster.name)
         error = made.failures.get(cluster.name) or outcomes.error_of(cluster.name)
         blocked = outcomes.blocked(cluster.name)

@@ -17,12 +17,12 @@ from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
 from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
-from dfmc.engine.preparation import check_selection, observe_with_chart, plan_for, prepare, selected
+from dfmc.engine.preparation import observe_with_chart, plan_for, prepare
 from dfmc.engine.reporting import up_report
 from dfmc.engine.reports import UpReport
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
-from dfmc.errors import ConflictError, UnreachableError
+from dfmc.errors import ConflictError, DfmcError, UnreachableError
 from dfmc.planning.fingerprint import NAMESPACE, Fingerprint, fingerprint, text_digest
 from dfmc.planning.rights import ObjectKind
 from dfmc.planning.saved import SavedPlan, described_steps
@@ -45,7 +45,7 @@ async def plan(session: Session) -> Plan:
 
 async def plan_to_save(session: Session) -> tuple[Plan, SavedPlan]:
     """Return what ``up`` would do, for people and for a later ``up --plan``; errors as plan."""
-    check_selection(session)
+    session.selected()
     await prepare(session)
     observed, chart = await observe_with_chart(session)
     made = plan_for(session, observed, chart)
@@ -69,7 +69,7 @@ async def _fingerprint(session: Session, observed: Observed, chart: ChartArchive
         "chart": f"{chart.name}-{chart.version}, sha256 {chart.sha256}",
         **await secret_versions(session.topology, session.kube_of(session.topology.central)),
     }
-    names = [cluster.name for cluster in selected(session)]
+    names = [cluster.name for cluster in session.selected()]
     return fingerprint(session.topology, observed, selected=names, run=run)
 
 
@@ -89,7 +89,7 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
             saved plan is out of date.
     """
     started = time.monotonic()
-    check_selection(session)
+    session.selected()
     await prepare(session)
     central = session.topology.central
     observed, chart = await observe_with_chart(session)
@@ -129,19 +129,23 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
 
 
 async def _objects(session: Session, made: Plan, chart: ChartArchive) -> dict[str, tuple[ObjectKind, ...]]:
-    """Return the kinds of objects of the releases that the plan writes; a helm that does not work is preflight's."""
+    """Return the kinds of objects of the releases that the plan writes.
+
+    Where helm cannot render a cluster's values, the usual kinds must do: its own step will tell, and stop nobody else.
+    """
     helm = session.helm_of(session.topology.central)
     wanted = [session.topology.cluster(step.cluster) for step in made.mutations if step.kind is Kind.RELEASE]
     if not wanted:
         return {}
     await helm.version()
-    return await chart_objects(session.topology, wanted, chart.path, helm)
+    found = await chart_objects(session.topology, wanted, chart.path, helm)
+    return {name: kinds for name, kinds in found.items() if not isinstance(kinds, DfmcError)}
 
 
 async def _carry_out(made: Plan, run: RunState, started: float) -> UpReport:
     session = run.session
     outcomes = await execute(made, Actions(run).table(), session.observer, session.slots)
-    failed = [cluster for cluster in selected(session) if _can_be_looked_at(outcomes, cluster.name)]
+    failed = [cluster for cluster in session.selected() if _can_be_looked_at(outcomes, cluster.name)]
     await asyncio.gather(*(run.look_again(cluster) for cluster in failed))
     return up_report(session, made, run, outcomes, time.monotonic() - started)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
+from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.engine.events import Observer, silent
 from dfmc.engine.manager_access import ManagerAccess
+from dfmc.errors import UsageError
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.redaction import Redactor
+from dfmc.state import LocalRegistry
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import ClusterSpec, Topology
 
@@ -36,6 +39,26 @@ class ClientFactory(Protocol):
 
     def chart_source(self) -> ChartSource:
         """Return what fetches charts."""
+        ...
+
+    def blobs(self) -> BlobClient:
+        """Return what asks clients' proxies."""
+        ...
+
+    def nodes(self, kube: KubeClient) -> NodeAccess:
+        """Return the way to the nodes of a Kubernetes cluster."""
+        ...
+
+    def registry(self, url: str) -> ImageRegistry:
+        """Return what pushes to a registry."""
+        ...
+
+    def registry_beside(self, node: str) -> AbstractAsyncContextManager[LocalRegistry | None]:
+        """Return a registry that runs on the network of a kind node; of None where that is no kind node here."""
+        ...
+
+    def traces(self, url: str) -> TraceStore:
+        """Return what asks Jaeger."""
         ...
 
 
@@ -86,6 +109,23 @@ class Session:
     def topology(self) -> Topology:
         """The file's content."""
         return self.loaded.topology
+
+    def selected(self) -> list[ClusterSpec]:
+        """Return the clusters to act on, in the file's order.
+
+        Raises:
+            UsageError: The options name one that the file has not.
+        """
+        names = [cluster.name for cluster in self.topology.clusters]
+        unknown = [name for name in self.options.only if name not in names]
+        if unknown:
+            raise UsageError(
+                f"no cluster is called {', '.join(unknown)}",
+                where=self.loaded.file,
+                next_step=f"the clusters there are: {', '.join(names)}",
+            )
+        only = self.options.only
+        return [cluster for cluster in self.topology.clusters if not only or cluster.name in only]
 
     def kube_of(self, cluster: ClusterSpec) -> KubeClient:
         """Return the client of the entry's context, one per context however many entries share it."""

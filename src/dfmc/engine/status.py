@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from dfmc.clients.protocols import ChartArchive
 from dfmc.engine.observe import observe
-from dfmc.engine.preparation import check_selection, fetch_chart, plan_for, prepare, selected
+from dfmc.engine.preparation import fetch_chart, plan_for, prepare
 from dfmc.engine.reporting import cluster_report
 from dfmc.engine.reports import StatusReport
 from dfmc.engine.session import Session
@@ -27,13 +27,13 @@ async def status(session: Session) -> StatusReport:
 
     A cluster that does not answer within the run's timeout is told as such; the others are looked at all the same.
     """
-    check_selection(session)
+    session.selected()
     return await _status(session, await _chart(session))
 
 
 async def watch(session: Session, show: Show, interval: float) -> NoReturn:
     """Look again and again, ``interval`` seconds between the end of a look and the next, until cancelled."""
-    check_selection(session)
+    session.selected()
     chart = await _chart(session)
     while True:
         if isinstance(chart, DfmcError):
@@ -73,7 +73,7 @@ async def _status(session: Session, chart: ChartArchive | DfmcError) -> StatusRe
     except DfmcError as central_error:
         failures[session.topology.manager.cluster] = central_error
     reports = []
-    for cluster in selected(session):
+    for cluster in session.selected():
         seen = observed.clusters[cluster.name]
         error = failures.get(cluster.name) or seen.error
         findings: tuple[ProofFinding, ...] = ()

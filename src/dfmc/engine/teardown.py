@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from dfmc.clients.protocols import KubeClient
+from dfmc.clients.protocols import JsonObject, KubeClient
 from dfmc.engine.execute import Action, Done
 from dfmc.engine.lock import Lock
 from dfmc.engine.session import Session
-from dfmc.errors import NotReadyError, RecoveryError
+from dfmc.errors import AuthError, NotReadyError, RecoveryError
 from dfmc.planning.credentials import secret_name
 from dfmc.planning.exposure import service_names
 from dfmc.planning.ownership import object_conflict, release_conflict
@@ -190,9 +190,15 @@ class TeardownActions:
                     others.append(f"{kind} {name}")
         return others
 
+    async def _namespace(self, kube: KubeClient, cluster: ClusterSpec) -> JsonObject | None:
+        try:
+            return await kube.get("v1", "Namespace", cluster.namespace)
+        except AuthError:  # our right to look may have been in the namespace, and gone before it
+            return None
+
     async def _until_namespace_is_gone(self, kube: KubeClient, cluster: ClusterSpec, say: Say) -> None:
         deadline = time.monotonic() + self.session.options.timeout
-        while (found := await kube.get("v1", "Namespace", cluster.namespace)) is not None:
+        while (found := await self._namespace(kube, cluster)) is not None:
             conditions = (found.get("status") or {}).get("conditions") or ()
             words = [str(one.get("message")) for one in conditions if one.get("status") == "True"]
             say(f"waiting for the end of namespace {cluster.namespace}" + (f": {words[0]}" if words else ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -13,30 +13,36 @@ from dfmc.topology.model import API_VERSION
 
 
 def testbed_document(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the JSON form of what ``dfmc.testbed.bed.status`` found."""
+    """Return the JSON form of what a provider's ``status`` found."""
     return {"apiVersion": API_VERSION, "kind": "TestbedStatus", **status}
 
 
 def testbed_lines(status: Mapping[str, Any]) -> list[Text]:
-    """Return a table of the bed's clusters, then its files and its supervisor."""
+    """Return a table of the bed's clusters, then its files and, where it has one, its supervisor."""
     rows = [
         [
             (cluster["context"], "bold"),
             ("ready", "green") if cluster["ready"] and not cluster["stopped"] else ("not ready", "red"),
-            (cluster["server"], ""),
+            (cluster["server"] or "-", ""),
             (str(len(cluster["nodes"])), ""),
             (", ".join(cluster["stopped"]) or "-", ""),
         ]
         for cluster in status["clusters"]
     ]
-    supervisor = status["supervisor"]
-    pid = f"process {supervisor['pid']}" if supervisor["pid"] else "not running"
     return [
         *aligned(["CONTEXT", "STATE", "SERVER", "NODES", "STOPPED"], rows),
         line(""),
-        line(("supervisor  ", "dim"), pid, "" if supervisor["ready"] else ", not ready"),
-        line(("repository  ", "dim"), status["repository"]),
-        *([line(("clients     ", "dim"), status["clients"])] if "clients" in status else []),
+        *_parts(status),
         line(("topology    ", "dim"), status["topology"]),
         line(("kubeconfig  ", "dim"), status["kubeconfig"]),
     ]
+
+
+def _parts(status: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield what only one of the providers has."""
+    if supervisor := status.get("supervisor"):
+        pid = f"process {supervisor['pid']}" if supervisor["pid"] else "not running"
+        yield line(("supervisor  ", "dim"), pid, "" if supervisor["ready"] else ", not ready")
+    for key in ("repository", "clients", "network"):
+        if key in status:
+            yield line((f"{key:<12}", "dim"), status[key])

@@ -55,7 +55,7 @@ def prove(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple
         return (ProofFinding(cluster.name, "manager", "an answer to an authorised request", str(why)),)
     if record is None:
         return (ProofFinding(cluster.name, "manager's record", f"a record named {cluster.name}", "none"),)
-    wiring = _wiring_findings(topology, cluster, observed)
+    wiring = wiring_findings(topology, cluster, observed)
     pods = observed.clusters[cluster.name].pods
     return (*wiring, *scheduler_findings(cluster.name, record.registration, pods, observed.manager.schedulers))
 
@@ -79,7 +79,11 @@ def workload_findings(topology: Topology, cluster: ClusterSpec, seen: ObservedCl
     return tuple(findings)
 
 
-def _wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple[ProofFinding, ...]:
+def wiring_findings(topology: Topology, cluster: ClusterSpec, observed: Observed) -> tuple[ProofFinding, ...]:
+    """Return where the live ConfigMaps differ from what the manager registered and the file says.
+
+    Needs a deep observation and the cluster's record; errors as values_inputs.
+    """
     credentials = observed.credentials.values if observed.credentials else {}
 
     def known(symbol: Symbol) -> object:
@@ -111,7 +115,7 @@ def active_rows(
         if row.scheduler_cluster_id == registration.scheduler_cluster_id
         and row.state == "active"
         and (
-            (row.host_name, row.ip) in own
+            (row.pod_name, row.ip) in own
             or row.last_keep_alive is None
             or newest - row.last_keep_alive < _SILENCE_SECONDS
         )
@@ -123,20 +127,20 @@ def scheduler_findings(
 ) -> tuple[ProofFinding, ...]:
     """Return where the manager's active schedulers differ from the cluster's own scheduler pods.
 
-    A row belongs to a pod when host name and address are the pod's: two Kubernetes clusters may use the same pod
+    A row belongs to a pod when name and address are the pod's: two Kubernetes clusters may use the same pod
     addresses, and StatefulSets use the same names everywhere, but a member's rows carry its id.
     """
     wanted_id = registration.scheduler_cluster_id
     own = {(pod.name, pod.ip): pod for pod in pods if pod.component == "scheduler" and not pod.terminating}
     here = [row for row in rows if row.scheduler_cluster_id == wanted_id]
-    active = {(row.host_name, row.ip) for row in active_rows(registration, pods, rows)}
+    active = {(row.pod_name, row.ip) for row in active_rows(registration, pods, rows)}
     findings = []
     for name, ip in sorted(own.keys() - active):
-        state = next((row.state for row in here if (row.host_name, row.ip) == (name, ip)), None)
+        state = next((row.state for row in here if (row.pod_name, row.ip) == (name, ip)), None)
         elsewhere = [
             row.scheduler_cluster_id
             for row in rows
-            if (row.host_name, row.ip) == (name, ip) and row.state == "active" and row.scheduler_cluster_id != wanted_id
+            if (row.pod_name, row.ip) == (name, ip) and row.state == "active" and row.scheduler_cluster_id != wanted_id
         ]
         seen = state or (f"active under id {elsewhere[0]}" if elsewhere else "no row of that host name and address")
         key = f"manager's row of scheduler {name} ({ip})"

@@ -64,6 +64,8 @@ CONTENT = (
     ("batch", "Job"),
     ("coordination.k8s.io", "Lease"),
     ("networking.k8s.io", "Ingress"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
 )
 
 

@@ -164,7 +164,7 @@ class Plan:
     def without(self, failures: Mapping[str, DfmcError]) -> Plan:
         """Return the plan for the other clusters; these are failures with the given errors.
 
-        No step of another cluster needs one of a member's, so nothing else falls away.
+        No step of another cluster needs one of a member's, so nothing else falls away. (Not for plans of ``down``.)
         """
         if not failures:
             return self

@@ -55,7 +55,14 @@ def keeps_records(topology: Topology, *, delete_data: bool) -> bool:
     return not delete_data or topology.manager.database is not None
 
 
-def make_teardown(topology: Topology, observed: Observed, remains: Mapping[str, Remains], *, delete_data: bool) -> Plan:
+def make_teardown(
+    topology: Topology,
+    observed: Observed,
+    remains: Mapping[str, Remains],
+    *,
+    delete_data: bool,
+    refused: Mapping[str, DfmcError] | None = None,
+) -> Plan:
     """Return the steps that take the topology down.
 
     Args:
@@ -63,6 +70,8 @@ def make_teardown(topology: Topology, observed: Observed, remains: Mapping[str, 
         observed: Releases, own Services and credentials.
         remains: By cluster, where it could be looked at.
         delete_data: Also volume claims and, where the database goes with them, the credentials.
+        refused: Members that preflight found a right missing in, and why; like one that is out of reach, such a
+            member keeps the central cluster.
 
     Raises:
         DfmcError: The central cluster cannot be looked at or is not ours: then nobody knows what is.
@@ -77,6 +86,7 @@ def make_teardown(topology: Topology, observed: Observed, remains: Mapping[str, 
     steps: list[Step] = []
     for member in topology.members:
         trouble = observed.clusters[member.name].error or _conflict(topology, member, observed)
+        trouble = trouble or (refused or {}).get(member.name)
         if trouble:
             failures[member.name] = trouble
             continue

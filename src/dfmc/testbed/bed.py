@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfmc.errors import LockedError, NotReadyError, PreflightError
+from dfmc.errors import NotReadyError, PreflightError
 from dfmc.testbed.addressing import AddressBlock
 from dfmc.testbed.binaries import (
     ALWAYS,
@@ -43,10 +41,10 @@ from dfmc.testbed.layout import (
     first_block,
     write_if_changed,
 )
+from dfmc.testbed.locking import locked
 from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
-    GUIDE_TOPOLOGY,
     ChartSource,
     chart_version,
     check_stand_in,
@@ -54,9 +52,9 @@ from dfmc.testbed.topology_copy import (
     dump_topology,
     localised,
     parse_topology,
+    topology_source,
 )
 
-_LOCK_SECONDS = 1800.0
 _SUPERVISOR_SECONDS = 60.0
 _SUPERVISOR_START_SECONDS = 20.0
 
@@ -78,14 +76,14 @@ def up(request: BedRequest, report: Report) -> BedState:
     """
     layout = BedLayout(request.directory.absolute())
     layout.check_socket_paths()
-    text, origin, directory = _topology_source(request)
+    text, origin, directory = topology_source(request.topology)
     topology = parse_topology(text, origin)
     if request.chart == "stand-in":
         check_stand_in(chart_version(topology), standin_versions())
     local = localised(topology, ChartSource(), directory)
     cache = BinaryCache((request.cache or default_directory()).absolute())
     programs = _programs(cache, request.helm, report)
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
         programs.update(client_programs(request, stored, cache))
         layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -180,7 +178,7 @@ def down(directory: Path, report: Report) -> bool:
     layout = BedLayout(directory.absolute())
     if not layout.directory.is_dir():
         return False
-    with _locked(layout, report):
+    with locked(layout.directory, report):
         stored = StoredBed.read(layout)
         if stored is None and any(layout.directory.iterdir()):
             raise PreflightError(
@@ -211,17 +209,6 @@ def _with_blocks(directory: Path, plan: BedPlan | None, needs: Sequence[ClusterN
         grown = grow(plan, needs, first_block(directory), is_free)
         claims.keep(directory, [cluster.index for cluster in grown.clusters])
         return grown
-
-
-def _topology_source(request: BedRequest) -> tuple[str, str, Path]:
-    if request.topology is None:
-        return dump_topology(GUIDE_TOPOLOGY), "<the guide's topology>", Path.cwd()
-    try:
-        return request.topology.read_text(), str(request.topology), request.topology.absolute().parent
-    except OSError as error:
-        raise PreflightError(
-            "the topology file cannot be read", where=str(request.topology), why=error.strerror or str(error)
-        ) from error
 
 
 def _programs(cache: BinaryCache, helm: int, report: Report) -> dict[str, str]:
@@ -330,30 +317,3 @@ def _orphans(layout: BedLayout) -> list[int]:
         if works_in(pid, file.parent):
             found.append(pid)
     return found
-
-
-@contextmanager
-def _locked(layout: BedLayout, report: Callable[[str], None]) -> Iterator[None]:
-    layout.lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    told = False
-    while True:
-        handle = layout.lock.open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder removes the file at its end; a lock on a removed file would exclude nobody.
-            if layout.lock.exists() and os.fstat(handle.fileno()).st_ino == layout.lock.stat().st_ino:
-                break
-        except BlockingIOError:
-            if not told:
-                report("another run works on this bed; waiting for it")
-                told = True
-        handle.close()
-        if time.monotonic() > deadline:
-            raise LockedError("another run works on this bed", where=str(layout.directory))
-        time.sleep(0.1)
-    with handle:
-        try:
-            yield
-        finally:
-            layout.lock.unlink(missing_ok=True)

@@ -63,11 +63,6 @@ class BedLayout:
         return self.directory / "bed.json"
 
     @property
-    def lock(self) -> Path:
-        """Held by `up` and `down`. Beside the directory, so that it is no part of what `down` removes meanwhile."""
-        return self.directory.with_name(self.directory.name + ".lock")
-
-    @property
     def kubeconfig(self) -> Path:
         """One file with every context of the bed."""
         return self.directory / "kubeconfig"

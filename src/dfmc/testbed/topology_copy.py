@@ -56,6 +56,22 @@ class ChartSource:
     path: str = ""
 
 
+def topology_source(file: Path | None) -> tuple[str, str, Path]:
+    """Return a topology file's text, its name for messages, and its directory; of None the guide's topology.
+
+    Raises:
+        PreflightError: It cannot be read.
+    """
+    if file is None:
+        return dump_topology(GUIDE_TOPOLOGY), "<the guide's topology>", Path.cwd()
+    try:
+        return file.read_text(), str(file), file.absolute().parent
+    except OSError as error:
+        raise PreflightError(
+            "the topology file cannot be read", where=str(file), why=error.strerror or str(error)
+        ) from error
+
+
 def parse_topology(text: str, name: str) -> dict[str, Any]:
     """Read a topology file as far as the bed needs it.
 
@@ -84,7 +100,7 @@ def localised(topology: Mapping[str, Any], source: ChartSource, directory: Path)
     """Return a copy whose contexts are the bed's own and whose chart comes from the bed.
 
     Two entries that use one context name of two kubeconfig files are two Kubernetes clusters, so the second gets a
-    context name of its own. Relative paths of credentials stay right although the copy lies elsewhere.
+    context name of its own. Relative paths of credentials and of a chart stay right although the copy lies elsewhere.
 
     Args:
         topology: From `parse_topology`.
@@ -111,6 +127,8 @@ def localised(topology: Mapping[str, Any], source: ChartSource, directory: Path)
         chart["repository" if source.repository else "path"] = source.repository or source.path
         chart.setdefault("version", DEFAULT_VERSION)
         result["chart"] = chart
+    elif isinstance(given := (result.get("chart") or {}).get("path"), str):
+        result["chart"]["path"] = str((directory / given).resolve())
     _absolute_credential_files(result.get("manager"), directory)
     return result
 

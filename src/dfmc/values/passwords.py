@@ -6,7 +6,8 @@ import re
 
 # Printed in the chart's values for all to read: root's and Redis' and MySQL's passwords, and the key of the JWTs.
 # Whoever keeps one has no secret to mask, and masking it would blot out every "dragonfly-manager" in every message.
-PUBLIC_DEFAULTS = frozenset({"dragonfly", "dragonfly-root", "ZHJhZ29uZmx5Cg=="})
+PUBLIC_JWT_KEY = "ZHJhZ29uZmx5Cg=="
+PUBLIC_DEFAULTS = frozenset({"dragonfly", "dragonfly-root", PUBLIC_JWT_KEY})
 
 # The chart writes passwords into YAML without quotes: '#', ': ', digits only or 1e10 would change them.
 _SAFE = re.compile(r"[A-Za-z0-9_-]+")

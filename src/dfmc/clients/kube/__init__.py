@@ -9,7 +9,8 @@ The kinds dfmc works with have fixed paths (``resources.py``); any other kind co
 
 Modules: ``client`` (the class), ``transport`` (one HTTP call, retries), ``access`` (kubeconfig to ApiClient),
 ``execplugin``, ``refusals`` (status codes to errors), ``resources`` (paths), ``release``, ``workloads``, ``pods``
-(pure: objects to `dfmc.state`), ``forward`` and ``websocket`` (port-forward). ``kubernetes`` is imported by
+(pure: objects to `dfmc.state`), ``forward`` and ``websocket`` (port-forward), ``pod_proxy`` (a GET to a pod),
+``short_pod`` (a pod that runs one command). ``kubernetes`` is imported by
 ``access``, ``execplugin`` and ``transport`` alone, on the first call.
 """
 

@@ -19,6 +19,7 @@ PAGE = 500
 _PAGES_AT_MOST = 400
 _LAST_LINES = 3
 _LAST_BYTES = 2000
+_LOG_LINES = 2000
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"  # a JSON body is YAML, too
 
@@ -50,9 +51,15 @@ class Calls:
                 self._served[api_version] = kinds
             return kinds.get(kind)
 
-    def read(self, path: str) -> JsonObject:
-        """Return what stands at a path that is no resource, such as ``/version``."""
-        return self._transport.send(Call("GET", path, "get")).json()
+    def version(self) -> tuple[JsonObject, float | None]:
+        """Return what the API server says of its version, and by how many seconds its clock is ahead of ours."""
+        answer = self._transport.send(Call("GET", "/version", "get"))
+        return answer.json(), answer.clock_ahead
+
+    def serves(self, api_version: str) -> frozenset[str]:
+        """Return the kinds that the API server serves in a group and version; empty when it does not know that."""
+        answer = self._transport.send(Call("GET", group_version_path(api_version), "get"), expected={404})
+        return frozenset() if answer.status == 404 else frozenset(served_resources(api_version, answer.json()))
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject | None:
         """Return an object; None when it is not there."""
@@ -104,6 +111,11 @@ class Calls:
             raise refusal(call, answer, self.place)
         return None if answer.status == 409 else answer.json()
 
+    def review(self, obj: Mapping[str, Any]) -> JsonObject:
+        """Ask the API server about ourselves; empty where it does not answer such questions."""
+        answer = self._transport.send(self._write("POST", "create", obj, {}), expected={403, 404, 405})
+        return answer.json() if answer.status < 300 else {}
+
     def replace(self, obj: Mapping[str, Any]) -> JsonObject | None:
         """Replace an object; None when somebody was faster or it is gone."""
         call = self._write("PUT", "update", obj, {"fieldManager": FIELD_MANAGER})
@@ -150,6 +162,21 @@ class Calls:
         if len(whole) >= _LAST_BYTES:  # its end was cut, and half a secret would pass the mask
             whole = whole[: whole.rfind(b"\n") + 1]
         return "\n".join(readable(whole, str, _LAST_BYTES).splitlines()[-_LAST_LINES:])
+
+    def pod_log(self, name: str, namespace: str, limit: int) -> str:
+        """Return the end of what a pod's only container wrote, ``limit`` characters at most."""
+        call = Call(
+            "GET",
+            POD.path(name, namespace) + "/log",
+            "get",
+            POD,
+            name,
+            namespace,
+            "log",
+            query={"tailLines": str(_LOG_LINES)},
+            accept="*/*",
+        )
+        return self._transport.send(call).body.decode("utf-8", errors="replace")[-limit:]
 
     def _write(
         self,

@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from dfmc.clients.kube import nodes, pods, release, resources
+from dfmc.clients.kube import nodes, pods, release, resources, rights
 from dfmc.clients.kube.calls import METADATA_ONLY, Calls
 from dfmc.clients.kube.edits import edited_config_map
-from dfmc.clients.kube.forward import PodPort, listening
+from dfmc.clients.kube.forward import FollowedPod, PodPort, listening
+from dfmc.clients.kube.pod_proxy import pod_get
 from dfmc.clients.kube.refusals import ForbiddenError, Place
+from dfmc.clients.kube.short_pod import ShortPods
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.workloads import MANAGED_BY_HELM, belongs_to, lacks_pods, with_creation_failures, workload_state
 from dfmc.clients.manifest import config_maps, object_names
 from dfmc.errors import RecoveryError
-from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodState, ReleaseState, WorkloadState
+from dfmc.state import AccessNeed, EditedConfigMap, KubernetesFacts, PodRun, PodState, ReleaseState, WorkloadState
 
 JsonObject = dict[str, Any]
 P = ParamSpec("P")
@@ -53,6 +55,9 @@ class DynamicKube:
         self._calls = Calls(self._transport)
         self._executor = executor or ThreadPoolExecutor(max_workers=8, thread_name_prefix="kube")
         self._owns_executor = executor is None
+        self._short_pods = ShortPods(self._calls, self._run)
+        # A lock must be renewed in time, however many calls to silent API servers keep the others busy.
+        self._for_leases = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lease")
 
     async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
         """Return what stands behind the context; also the proof that it answers.
@@ -64,14 +69,15 @@ class DynamicKube:
         Raises:
             UnreachableError, AuthError, IntegrityError, PreflightError: It does not answer, or not to us.
         """
-        uid, version, all_nodes = await _together(
-            self._run(self._cluster_uid), self._run(self._calls.read, "/version"), self._run(self._nodes)
+        uid, (version, ahead), all_nodes = await _together(
+            self._run(self._cluster_uid), self._run(self._calls.version), self._run(self._nodes)
         )
         return KubernetesFacts(
             uid=uid,
             version=str(version.get("gitVersion", "")).removeprefix("v"),
             runtimes=nodes.runtimes(all_nodes, node_selector),
             node_addresses=nodes.addresses(all_nodes, node_selector),
+            clock_ahead=ahead,
         )
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> JsonObject | None:
@@ -81,7 +87,7 @@ class DynamicKube:
             resource = self._calls.find(api_version, kind)
             return None if resource is None else self._calls.get(resource, name, namespace)
 
-        return await self._run(get)
+        return await self._run_for(kind, get)
 
     async def list(
         self,
@@ -101,7 +107,7 @@ class DynamicKube:
 
     async def create(self, obj: JsonObject) -> JsonObject | None:
         """Create the object; None when one of that name exists already (409)."""
-        return await self._run(self._calls.create, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.create, obj)
 
     async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         """Server-side apply with field manager ``dfmc``; with ``force`` fields of other managers change hands.
@@ -113,7 +119,7 @@ class DynamicKube:
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
-        return await self._run(self._calls.replace, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.replace, obj)
 
     async def delete(
         self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
@@ -127,9 +133,23 @@ class DynamicKube:
         return await self._run(delete)
 
     async def denied(self, verbs: Sequence[AccessNeed]) -> Sequence[AccessNeed]:
-        """Return those needs that a SelfSubjectAccessReview refuses, in their order."""
-        allowed = await _together(*(self._run(self._is_allowed, need) for need in verbs))
-        return [need for need, is_allowed in zip(verbs, allowed, strict=True) if not is_allowed]
+        """Return those needs that the API server refuses, in their order.
+
+        The rules that hold in a namespace are one request and answer most needs; only the rest is asked one by one.
+        """
+        places = list(dict.fromkeys(need.namespace for need in verbs if need.namespace))
+        found = await _together(*(self._run(rights.rules_in, self._calls, place) for place in places))
+        rules: dict[str | None, rights.Rules] = dict(zip(places, found, strict=True))
+        open_ones = [need for need in verbs if not rights.grants(rules.get(need.namespace, ()), need)]
+        allowed = await _together(*(self._run(rights.is_allowed, self._calls, need) for need in open_ones))
+        return [need for need, is_allowed in zip(open_ones, allowed, strict=True) if not is_allowed]
+
+    async def unserved(self, kinds: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return those of the kinds, as ``(apiVersion, kind)``, that the API server does not know, in their order."""
+        versions = tuple(dict.fromkeys(api_version for api_version, _ in kinds))
+        served = await _together(*(self._run(self._calls.serves, api_version) for api_version in versions))
+        known = dict(zip(versions, served, strict=True))
+        return [(api_version, kind) for api_version, kind in kinds if kind not in known[api_version]]
 
     async def release(self, name: str, namespace: str) -> ReleaseState | None:
         """Return the last revision of a helm release from its Secret; None when there is none.
@@ -228,6 +248,27 @@ class DynamicKube:
         """Return the last lines that a container wrote before it ended last; empty where there are none."""
         return await self._run(self._calls.last_words, pod, namespace, container)
 
+    async def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to one GET, made by the API server (its pod proxy), as text.
+
+        Raises:
+            UnreachableError: The pod (or the API server) does not answer, or answers 5xx or too much.
+            AuthError: No permission for ``get pods/proxy``.
+            DfmcError: The pod answers with another status; says which.
+        """
+        return await self._run(pod_get, self._transport, namespace, pod, port, path)
+
+    async def run_pod(self, pod: JsonObject, *, timeout: float) -> PodRun:
+        """Create a pod, wait until it has ended, read its output, delete it whatever happens.
+
+        Raises:
+            NotReadyError: It cannot be scheduled or started (at once, with its own reason), was removed or refused by
+                its node, or has not ended in time.
+            AuthError: No permission, or an admission policy refuses it.
+            UnreachableError: The API server does not answer.
+        """
+        return await self._short_pods.run(pod, timeout)
+
     @contextlib.asynccontextmanager
     async def port_forward(self, namespace: str, pod: str, port: int) -> AsyncIterator[int]:
         """Listen on a free loopback port that leads to the pod's port; yields the local port number.
@@ -244,11 +285,39 @@ class DynamicKube:
         async with listening(target.open, str(target)) as local_port:
             yield local_port
 
+    @contextlib.asynccontextmanager
+    async def follow_pod(
+        self, namespace: str, choose: Callable[[], Awaitable[str]], port: int, *, local_port: int = 0
+    ) -> AsyncIterator[int]:
+        """Listen on a loopback port whose connections lead to the pod that is the right one when they come.
+
+        Args:
+            namespace: Of the pods.
+            choose: Returns the pod's name; may wait until there is one.
+            port: The port inside the pod.
+            local_port: Where to listen; 0 for a port that is free.
+
+        Raises:
+            PreflightError: The local port cannot be had.
+            AuthError: As port_forward.
+            UnreachableError: As port_forward.
+        """
+        target = FollowedPod(choose, lambda pod: PodPort(self._transport, self._executor, namespace, pod, port))
+        await target.check()
+        async with listening(target.open, f"{namespace}: port {port}", local_port) as local:
+            yield local
+
     async def close(self) -> None:
         """Close idle connections, and the executor's threads if the executor is this client's own."""
         self._transport.close()
+        self._for_leases.shutdown(wait=False, cancel_futures=True)
         if self._owns_executor:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_for(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call about objects of a kind; what is about a Lease waits for nothing else."""
+        executor = self._for_leases if kind == "Lease" else self._executor
+        return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -267,23 +336,6 @@ class DynamicKube:
             return self._calls.list(resources.NODE)
         except ForbiddenError:
             return ()
-
-    def _is_allowed(self, need: AccessNeed) -> bool:
-        resource, _, subresource = need.resource.partition("/")
-        attributes = {"verb": need.verb, "group": need.group, "resource": resource, "subresource": subresource}
-        if need.namespace:
-            attributes["namespace"] = need.namespace
-        if need.name:
-            attributes["name"] = need.name
-        review = self._calls.create(
-            {
-                "apiVersion": resources.ACCESS_REVIEW.api_version,
-                "kind": resources.ACCESS_REVIEW.kind,
-                "metadata": {},
-                "spec": {"resourceAttributes": attributes},
-            }
-        )
-        return bool(((review or {}).get("status") or {}).get("allowed"))
 
     def _release(self, name: str, namespace: str) -> ReleaseState | None:
         for _ in range(3):  # helm prunes old revisions: between two requests the newest may have become an old one

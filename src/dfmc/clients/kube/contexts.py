@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -22,11 +23,13 @@ class KubeContexts:
         names: In the files' order, each once.
         current: The one that kubectl uses; empty where none is set.
         files: Where they were looked for, as shown to people.
+        clusters: The cluster entry that each context uses.
     """
 
     names: tuple[str, ...]
     current: str
     files: str
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 def kubeconfig_files(kubeconfig: Path | None) -> list[Path]:
@@ -47,7 +50,7 @@ def kube_contexts(kubeconfig: Path | None = None) -> KubeContexts:
         PreflightError: A file cannot be read or is no kubeconfig.
     """
     files = kubeconfig_files(kubeconfig)
-    names: dict[str, None] = {}
+    clusters: dict[str, str] = {}
     current = ""
     for file in files:
         content = _read(file)
@@ -56,8 +59,9 @@ def kube_contexts(kubeconfig: Path | None = None) -> KubeContexts:
         for entry in contexts if isinstance(contexts, list) else ():
             name = _text(entry.get("name")) if isinstance(entry, dict) else ""
             if name:
-                names[name] = None
-    return KubeContexts(tuple(names), current, ", ".join(map(str, files)))
+                context = entry.get("context")
+                clusters.setdefault(name, _text(context.get("cluster")) if isinstance(context, dict) else "")
+    return KubeContexts(tuple(clusters), current, ", ".join(map(str, files)), clusters)
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from urllib.parse import urlencode
@@ -19,13 +21,16 @@ from dfmc.clients.kube.refusals import Answer, Call, refusal, shortened
 from dfmc.clients.kube.resources import POD
 from dfmc.clients.kube.transport import Transport
 from dfmc.clients.kube.websocket import Endpoint, UpgradeRefusedError, WebSocket, close_writer, connect
-from dfmc.errors import DfmcError, UnreachableError
+from dfmc.errors import DfmcError, PreflightError, UnreachableError
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
 _CHUNK = 64 << 10
 # The protocol cannot say "I have finished sending": after the local side did, the pod may still answer this long.
 _LINGER = 15.0
+# How long a connection waits for a pod that replaces another; browsers give up later than that.
+_FOLLOW_SECONDS = 30.0
+_FOLLOW_POLL_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -107,16 +112,58 @@ class PodPort:
         )
 
 
+class FollowedPod:
+    """A port of whichever pod is the right one when a connection comes.
+
+    Args:
+        choose: Returns the pod's name; may wait until there is one.
+        port_of: Makes the port of a pod.
+    """
+
+    def __init__(self, choose: Callable[[], Awaitable[str]], port_of: Callable[[str], PodPort]) -> None:
+        self._choose = choose
+        self._port_of = port_of
+        self._last: tuple[str, PodPort] | None = None
+
+    async def check(self) -> None:
+        """Open and close one stream to the pod of this moment; raises as PodPort.check."""
+        await (await self._port()).check()
+
+    async def open(self) -> WebSocket:
+        """Open a stream, to another pod where the one of a moment ago has gone meanwhile; raises as PodPort.open."""
+        deadline = time.monotonic() + _FOLLOW_SECONDS
+        while True:
+            port = await self._port()
+            try:
+                return await port.open()
+            except (OSError, UpgradeRefusedError):
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_FOLLOW_POLL_SECONDS)
+
+    async def _port(self) -> PodPort:
+        pod = await self._choose()
+        if self._last is None or self._last[0] != pod:
+            self._last = (pod, self._port_of(pod))
+        return self._last[1]
+
+
 @contextlib.asynccontextmanager
-async def listening(open_stream: Callable[[], Awaitable[WebSocket]], label: str) -> AsyncIterator[int]:
-    """Listen on a free port of 127.0.0.1; every connection is bridged to a stream of its own.
+async def listening(
+    open_stream: Callable[[], Awaitable[WebSocket]], label: str, local_port: int = 0
+) -> AsyncIterator[int]:
+    """Listen on a port of 127.0.0.1; every connection is bridged to a stream of its own.
 
     Args:
         open_stream: Opens a WebSocket to the pod's port.
         label: What is forwarded, for the log.
+        local_port: Where to listen; 0 for a port that is free.
 
     Yields:
         The local port.
+
+    Raises:
+        PreflightError: The port cannot be had.
     """
     bridges: set[asyncio.Task[None]] = set()
 
@@ -125,7 +172,14 @@ async def listening(open_stream: Callable[[], Awaitable[WebSocket]], label: str)
         bridges.add(bridge)
         bridge.add_done_callback(bridges.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        server = await asyncio.start_server(accept, "127.0.0.1", local_port)
+    except OSError as error:
+        raise PreflightError(
+            f"port {local_port} of 127.0.0.1 cannot be had",
+            why=os.strerror(error.errno) if error.errno else str(error),
+            next_step="choose another one, or none: a free one is found",
+        ) from error
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:

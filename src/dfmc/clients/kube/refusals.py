@@ -64,6 +64,7 @@ class Call:
         body: Sent as JSON; None sends none.
         content_type: Of the body.
         accept: The representation asked for.
+        limit: Bytes that the answer may have; 0 takes the transport's own limit.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Call:
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     content_type: str = "application/json"
     accept: str = "application/json"
+    limit: int = 0
 
     def __str__(self) -> str:
         if self.resource is None:
@@ -102,11 +104,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """The API server's answer, read to its end."""
+    """The API server's answer, read to its end.
+
+    Attributes:
+        clock_ahead: Seconds by which its clock is ahead of ours; None where it does not say.
+    """
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str = ""
+    clock_ahead: float | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the body as an object.

@@ -62,6 +62,9 @@ DAEMON_SET = Resource("apps/v1", "DaemonSet", "daemonsets")
 ACCESS_REVIEW = Resource(
     "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
 )
+RULES_REVIEW = Resource(
+    "authorization.k8s.io/v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False
+)
 
 KNOWN: Mapping[tuple[str, str], Resource] = {
     (resource.api_version, resource.kind): resource
@@ -76,6 +79,7 @@ KNOWN: Mapping[tuple[str, str], Resource] = {
         STATEFUL_SET,
         DAEMON_SET,
         ACCESS_REVIEW,
+        RULES_REVIEW,
         Resource("v1", "Service", "services"),
         Resource("v1", "ServiceAccount", "serviceaccounts"),
         Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),

@@ -29,7 +29,11 @@ def ensure(names: Iterable[str], cache: BinaryCache, report: Report) -> None:
         PreflightError: No compiler, or a build failed; the programs done so far stay.
         IntegrityError: A download does not match its publisher's checksum.
     """
-    wanted = [BY_NAME[name] for name in names]
+    ensure_programs([BY_NAME[name] for name in names], cache, report)
+
+
+def ensure_programs(wanted: Sequence[Program], cache: BinaryCache, report: Report) -> None:
+    """Make programs of any catalogue present and current, in the order given; see `ensure`."""
     if all(cache.is_current(program) for program in wanted):
         return
     with cache.locked(report):

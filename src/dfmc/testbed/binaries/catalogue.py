@@ -22,8 +22,6 @@ HELM4_VERSION = "v4.3.1"
 # The same flags for every build, or Go's build cache is split and everything compiles twice.
 GO_ENVIRONMENT = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
 
-MODULE_FILES = ("go.mod", "go.sum", "tools.go")
-
 
 @dataclass(frozen=True)
 class Download:
@@ -74,11 +72,11 @@ class Program:
         return content.hexdigest()
 
     def module_files(self) -> dict[str, bytes]:
-        """Return the module files by name; empty for ``go install`` programs."""
+        """Return the module's files by name, in the names' order; empty for ``go install`` programs."""
         if not self.module:
             return {}
         directory = files("dfmc.testbed") / "data" / "modules" / self.module
-        return {name: (directory / name).read_bytes() for name in MODULE_FILES}
+        return {file.name: file.read_bytes() for file in sorted(directory.iterdir(), key=lambda file: file.name)}
 
 
 def _kubernetes_stamps() -> tuple[tuple[str, str], ...]:
@@ -88,13 +86,14 @@ def _kubernetes_stamps() -> tuple[tuple[str, str], ...]:
     return tuple((f"{package}.{key}", value) for package in packages for key, value in values)
 
 
-def _kubernetes(name: str, minutes: str) -> Program:
+def kubernetes_program(name: str, minutes: str, module: str = "kubernetes") -> Program:
+    """Return one of Kubernetes' own programs, built in the directory of module files called ``module``."""
     url = f"https://dl.k8s.io/release/{KUBERNETES_VERSION}/bin/linux/{{arch}}/{name}"
     return Program(
         name=name,
         package=f"k8s.io/kubernetes/cmd/{name}",
         version=KUBERNETES_VERSION,
-        module="kubernetes",
+        module=module,
         stamps=_kubernetes_stamps(),
         minutes=minutes,
         download=Download(url=url, checksum_url=f"{url}.sha256"),
@@ -139,10 +138,10 @@ _ETCD_RELEASE = f"https://github.com/etcd-io/etcd/releases/download/{ETCD_VERSIO
 
 # Biggest first: what the API server compiles, most of the others reuse.
 PROGRAMS: tuple[Program, ...] = (
-    _kubernetes("kube-apiserver", "about 4 min"),
-    _kubernetes("kube-controller-manager", "about 1 min"),
-    _kubernetes("kube-scheduler", "under 1 min"),
-    _kubernetes("kubectl", "under 1 min"),
+    kubernetes_program("kube-apiserver", "about 4 min"),
+    kubernetes_program("kube-controller-manager", "about 1 min"),
+    kubernetes_program("kube-scheduler", "under 1 min"),
+    kubernetes_program("kubectl", "under 1 min"),
     Program(
         name="etcd",
         package="go.etcd.io/etcd/server/v3",

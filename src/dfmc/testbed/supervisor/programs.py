@@ -87,6 +87,7 @@ def _mysql(context: ProcessContext) -> ProcessPlan:
     argv = [
         context.executables["mariadbd"],
         "--no-defaults",
+        "--character-set-server=utf8mb4",  # as MySQL 8 has it: without, a cluster's name in Chinese is refused
         f"--datadir={data}",
         f"--bind-address={context.place.listen}",
         f"--port={MYSQL_PORT}",

@@ -1,0 +1,3 @@
+module dfmc.io/testbed/pause
+
+go 1.21
