@@ -15,6 +15,7 @@ import pytest
 from clients.fake_manager import FakeClock
 from dfmc.clients.manager import RestManager
 from dfmc.clients.protocols import ChartArchive
+from dfmc.engine import manager_actions
 from dfmc.engine.actions import Actions
 from dfmc.engine.credentials import read_stored, write
 from dfmc.engine.lock import Lock
@@ -214,7 +215,7 @@ class Restarts(FakeKube):
 @scenario("K9", "R5", real=HALF)
 def test_a_manager_that_restarts_at_any_request_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is away from the first request on, then from the second, … and back after the client has paused twice."""
-    monkeypatch.setattr("dfmc.engine.actions._MANAGER_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(manager_actions, "_MANAGER_POLL_SECONDS", 0.01)
     for at in range(1, 60):
         with a_world("2.5.1") as world:
 
