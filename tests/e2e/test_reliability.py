@@ -190,7 +190,7 @@ def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_rea
 
 def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting_run: subprocess.Popen[str]) -> None:
     world = empty_world
-    wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world))
+    wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world), 120)
     held = world.dfmc("unlock", str(world.topology), "--yes", code=8)
     assert f":{waiting_run.pid}:" in held.stdout
     assert f":{waiting_run.pid}:" in lock_holder(world)
