@@ -22,6 +22,7 @@ from dfmc.planning.pulls import (
     World,
     movement,
     plan_pulls,
+    seconds_to_settle,
 )
 from dfmc.planning.verdicts import Verdict, judge
 from dfmc.state import PeerCounters, SchedulerCounters
@@ -432,3 +433,19 @@ def test_a_world_without_a_pod_has_it_nowhere() -> None:
     gone = {Place("a", "dragonfly-seed-client-0"), Place("a", "dragonfly-scheduler-0")}
     assert not world.without(gone).seeds("a")
     assert not world.without(gone).schedulers_of("a")
+
+
+@pytest.mark.parametrize(
+    ("started", "now", "left"),
+    [
+        ([], 1000.0, 0.0),
+        ([None, None], 1000.0, 0.0),
+        ([None, 990.0, 100.0], 1000.0, 30.0),
+        ([960.0], 1000.0, 0.0),
+        ([2000.0], 1000.0, 40.0),  # a clock that is ahead costs no more than the whole time
+    ],
+)
+def test_seeds_and_schedulers_need_a_while_to_know_each_other(
+    started: list[float | None], now: float, left: float
+) -> None:
+    assert seconds_to_settle(started, now) == left

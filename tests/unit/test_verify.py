@@ -1,5 +1,6 @@
 """``verify`` from counters to counters: each fault ends with its cause, and nothing that is unknown passes as good."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,14 @@ def test_every_run_asks_for_a_blob_that_nobody_has_seen(world: VerifyWorld) -> N
     assert world.blob().is_proven
     assert world.blob().is_proven
     assert len(set(world.clients.asked)) == 2
+
+
+def test_a_cluster_whose_seed_has_only_just_started_is_given_time(world: VerifyWorld) -> None:
+    world.started = {"a": time.time() - 3600, "b": time.time() - 10}
+    assert world.blob().is_proven
+    (waited,) = world.waited
+    assert 0 < waited <= 30
+    assert any("only just started" in note for note in world.notes)
 
 
 def test_nothing_is_written(world: VerifyWorld) -> None:
