@@ -308,6 +308,21 @@ class ManagerClient(Protocol):
         """Return every seed peer row; empty with clients of chart 1.4.5 and later."""
         ...
 
+    async def delete_cluster(self, record: ClusterRecord) -> bool:
+        """Delete a record and see it gone; False when it was not there.
+
+        NotReadyError while it has scheduler rows, active or not. Its seed peer rows stay behind: delete them before.
+        """
+        ...
+
+    async def delete_scheduler(self, scheduler: SchedulerRecord) -> bool:
+        """Delete a scheduler's row and see it gone; False when it was not there."""
+        ...
+
+    async def delete_seed_peer(self, seed_peer: SeedPeerRecord) -> bool:
+        """Delete a seed peer's row and see it gone; False when it was not there."""
+        ...
+
     async def close(self) -> None:
         """Give back connections."""
         ...
