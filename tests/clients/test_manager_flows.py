@@ -316,7 +316,7 @@ def test_the_simulation_itself_drops_the_default_flag_when_it_is_left_out(world:
 def test_a_record_that_somebody_deleted_is_no_record_to_change(world: World) -> None:
     async def use(client: RestManager) -> None:
         made = await client.create_cluster(name="b", bio="ours", scopes=ScopesRecord())
-        await client._session.request("DELETE", f"/api/v1/clusters/{made.id}", persistent=False)  # type: ignore[arg-type] # by hand
+        await client._session.request("DELETE", f"/api/v1/clusters/{made.id}", persistent=False)
         await client.update_cluster(made, name="b", bio="ours", scopes=ScopesRecord(idc="x"))
 
     with pytest.raises(ConflictError, match="gone"):

@@ -139,7 +139,9 @@ def is_subsequence_of_lines(less: str, more: str) -> bool:
     return all(line in lines for line in less.splitlines())
 
 
-@settings(max_examples=150, derandomize=True, deadline=5000, suppress_health_check=[HealthCheck.too_slow], database=None)
+@settings(
+    max_examples=150, derandomize=True, deadline=5000, suppress_health_check=[HealthCheck.too_slow], database=None
+)
 @given(block_files() | flow_files(), st.sampled_from("abd"))
 def test_whatever_the_file_looks_like_only_the_entry_goes(text: str, name: str) -> None:
     try:
@@ -163,7 +165,9 @@ def test_whatever_the_file_looks_like_only_the_entry_goes(text: str, name: str) 
     assert edited.endswith(("\n", "\r")) == text.endswith(("\n", "\r"))
 
 
-@settings(max_examples=100, derandomize=True, deadline=5000, suppress_health_check=[HealthCheck.too_slow], database=None)
+@settings(
+    max_examples=100, derandomize=True, deadline=5000, suppress_health_check=[HealthCheck.too_slow], database=None
+)
 @given(block_files() | flow_files(), new_entries)
 def test_what_was_added_can_be_removed_again(text: str, entry: dict[str, Any]) -> None:
     try:
