@@ -130,6 +130,57 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
     assert world.topology.read_text() == now
 
 
+def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empty_world: World) -> None:
+    world = empty_world
+    before = world.topology.read_text()
+    entry = {**THIRD, "name": "r", "namespace": "cluster-r", "nodeSelector": {"cluster": "r"}, "scopes": {"idc": "r"}}
+    world.edit(lambda document: document["clusters"].append(entry))
+    world.grow()
+    world.topology.write_text(before)
+    world.dfmc("up", str(world.topology))
+    add = ("add-cluster", "r", "--idc", "r", "--context", "kind-kind", "--namespace", "cluster-r")
+    add += ("--node-selector", "cluster=r", "-f", str(world.topology))
+    world.dfmc(*add)
+
+    def record() -> dict[str, Any] | None:
+        rows = world.manager().get("/api/v1/clusters?per_page=100")
+        return next((row for row in rows if row["name"] == "r"), None)
+
+    old = record()
+    assert old is not None
+    mark = world.audit_mark()
+    ended = world.dfmc("remove-cluster", "r", str(world.topology), "--yes")
+    assert "r is removed from" in ended.text
+    assert world.topology.read_text() == before
+    world.audit_mark()
+    touched = {event["objectRef"].get("namespace") or event["objectRef"]["name"] for event in world.writes_since(mark)}
+    assert touched == {"cluster-r"}
+    assert record() is None
+    rows = world.manager().get("/api/v1/schedulers?per_page=1000")
+    assert old["scheduler_cluster_id"] not in {row["scheduler_cluster_id"] for row in rows}
+    assert world.tools.kubectl("get", "namespace", "cluster-r", "--ignore-not-found", "-o", "name") == ""
+
+    world.dfmc(*add)
+    new = record()
+    assert new is not None
+    assert new["id"] > old["id"]
+    status = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
+    (now,) = [cluster for cluster in status["clusters"] if cluster["name"] == "r"]
+    assert now["schedulerClusterID"] == new["scheduler_cluster_id"]
+    assert (now["findings"], status["orphans"], status["unsearchedContexts"]) == ([], [], [])
+
+    # What leaves the file by hand is told, left alone by `up`, and goes with --prune.
+    world.topology.write_text(before)
+    told = world.dfmc("status", str(world.topology), code=1)
+    assert "r: orphaned, not in" in told.text
+    refused = world.dfmc("up", str(world.topology), "--prune", code=64)
+    assert "uninstall" in refused.text
+    assert record() is not None
+    assert "r: pruned" in world.dfmc("up", str(world.topology), "--prune", "--yes").text
+    assert record() is None
+    assert world.tools.kubectl("get", "namespace", "cluster-r", "--ignore-not-found", "-o", "name") == ""
+
+
 @scenario("N2", "M2", real=True)
 def test_a_run_that_is_killed_leaves_what_the_next_run_finishes(empty_world: World) -> None:
     """Not the whole matrix: one kill in the middle of an installation of a member."""
