@@ -132,15 +132,12 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
 
 def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empty_world: World) -> None:
     world = empty_world
+    world.edit(lambda document: None)  # the form that the next edit writes
     before = world.topology.read_text()
     entry = {**THIRD, "name": "r", "namespace": "cluster-r", "nodeSelector": {"cluster": "r"}, "scopes": {"idc": "r"}}
     world.edit(lambda document: document["clusters"].append(entry))
     world.grow()
-    world.topology.write_text(before)
     world.dfmc("up", str(world.topology))
-    add = ("add-cluster", "r", "--idc", "r", "--context", "kind-kind", "--namespace", "cluster-r")
-    add += ("--node-selector", "cluster=r", "-f", str(world.topology))
-    world.dfmc(*add)
 
     def record() -> dict[str, Any] | None:
         rows = world.manager().get("/api/v1/clusters?per_page=100")
@@ -149,7 +146,7 @@ def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empt
     old = record()
     assert old is not None
     mark = world.audit_mark()
-    ended = world.dfmc("remove-cluster", "r", str(world.topology), "--yes")
+    ended = world.dfmc("remove-cluster", "r", str(world.topology), "--yes", "--delete-data")
     assert "r is removed from" in ended.text
     assert world.topology.read_text() == before
     world.audit_mark()
@@ -160,25 +157,25 @@ def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empt
     assert old["scheduler_cluster_id"] not in {row["scheduler_cluster_id"] for row in rows}
     assert world.tools.kubectl("get", "namespace", "cluster-r", "--ignore-not-found", "-o", "name") == ""
 
-    world.dfmc(*add)
+    # `up` at its end proves that every component has the new record's ids.
+    world.dfmc(
+        *("add-cluster", "r", "--idc", "r", "--context", "kind-kind", "--namespace", "cluster-r"),
+        *("--node-selector", "cluster=r", "-f", str(world.topology)),
+    )
     new = record()
     assert new is not None
     assert new["id"] > old["id"]
-    status = json.loads(world.dfmc("status", "-o", "json", str(world.topology)).stdout)
-    (now,) = [cluster for cluster in status["clusters"] if cluster["name"] == "r"]
-    assert now["schedulerClusterID"] == new["scheduler_cluster_id"]
-    assert (now["findings"], status["orphans"], status["unsearchedContexts"]) == ([], [], [])
 
-    # What leaves the file by hand is told, left alone by `up`, and goes with --prune.
+    # What leaves the file by hand is told, and goes with --prune; its volumes stay, and its namespace with them.
     world.topology.write_text(before)
     told = world.dfmc("status", str(world.topology), code=1)
-    assert "r: orphaned, not in" in told.text
-    refused = world.dfmc("up", str(world.topology), "--prune", code=64)
-    assert "uninstall" in refused.text
-    assert record() is not None
+    assert f"r: orphaned, not in {world.topology}: record id {new['id']}, release dragonfly in" in told.text
+    mark = world.audit_mark()
     assert "r: pruned" in world.dfmc("up", str(world.topology), "--prune", "--yes").text
+    world.audit_mark()
+    assert {event["objectRef"].get("namespace") for event in world.writes_since(mark)} == {"cluster-r"}
     assert record() is None
-    assert world.tools.kubectl("get", "namespace", "cluster-r", "--ignore-not-found", "-o", "name") == ""
+    assert world.revisions("cluster-r") == []
 
 
 @scenario("N2", "M2", real=True)

@@ -60,7 +60,7 @@ def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
     for name, what in plan.orphans.items():
         steps, failure = plan.of(name), plan.failures.get(name)
         if steps or failure:
-            lines.append(line((name, "bold"), one_line(f" (orphaned: {what})")))
+            lines.append(line((name, "bold"), " ", one_line(f"(orphaned: {what})")))
         for step in steps:
             lines += _step_lines(step)
         if failure:
