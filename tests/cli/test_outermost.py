@@ -14,8 +14,7 @@ from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "remove-cluster",
-    "console", "schema",
+    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console", "schema",
     "version", "testbed",
 )  # fmt: skip
 WITH_FILE = ("validate", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console")

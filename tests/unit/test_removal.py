@@ -288,7 +288,7 @@ def test_without_the_right_to_list_everywhere_the_entries_namespaces_are_searche
 
 def test_an_entry_that_cannot_be_looked_at_is_never_a_stray_in_another_context(world: World) -> None:
     """Two contexts may lead to one Kubernetes cluster: where one of them fails, the other shows its release."""
-    world.of["c"].install("cluster-b", {}, world.of["b"].releases["cluster-b", "dragonfly"].labels)
+    world.of["c"].install("cluster-b", {}, dict(world.of["b"].releases["cluster-b", "dragonfly"].labels))
     world.of["b"].fail["get Namespace kube-system"] = UnreachableError("no answer")
     assert look(world).orphans == {}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from dfmc.cli.invocation import Invocation
-    from dfmc.engine.reports import UpReport
+    from dfmc.engine.reports import ClusterReport, DownCluster, UpReport
     from dfmc.engine.session import RunOptions
     from dfmc.errors import DfmcError
     from dfmc.planning.saved import SavedPlan
@@ -151,7 +151,7 @@ def _unfinished(report: UpReport) -> DfmcError | None:
     """Return an error for clusters that were not started although nothing selected failed: no success either."""
     from dfmc.errors import DfmcError
 
-    ended = (*report.clusters, *report.pruned)
+    ended: tuple[ClusterReport | DownCluster, ...] = (*report.clusters, *report.pruned)
     waiting = {cluster.name: cluster.blocked_by for cluster in ended if cluster.result == "blocked"}
     if not waiting:
         return None
