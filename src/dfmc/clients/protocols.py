@@ -160,6 +160,12 @@ class KubeClient(Protocol):
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
 
+    async def release_places(
+        self, labels: Mapping[str, str], namespace: str | None = None
+    ) -> Sequence[tuple[str, str]]:
+        """Return namespace and name of every helm release whose records carry the labels; None: in all namespaces."""
+        ...
+
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
         ...

@@ -69,8 +69,8 @@ class Deregistration:
         if record.id == DEFAULT_RECORD_ID or not is_ours(record, topology.metadata.name, self._uid):
             conflict = record_conflict(step.cluster, record, topology.metadata.name, self._uid)
             raise conflict or NotReadyError(f"record {record.id} is the manager's first one and stays")
-        deadline = time.monotonic() + self._session.options.timeout
         quiet_for = _QUIET_SECONDS if step.cluster in self._unseen else 0.0
+        deadline = time.monotonic() + self._session.options.timeout + quiet_for
         quiet_since: float | None = None
         while True:
             rows = await manager.call(lambda client: _rows(client, record))

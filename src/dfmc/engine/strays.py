@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dfmc.clients.protocols import JsonObject, KubeClient
+from dfmc.clients.protocols import KubeClient
 from dfmc.engine.deregistration import Deregistration
 from dfmc.engine.execute import Action, Outcomes
 from dfmc.engine.lock import Lock
@@ -32,7 +32,7 @@ async def with_strays(session: Session, observed: Observed) -> Observed:
     stored = observed.credentials
     if stored is None:
         return observed
-    labels = {"owner": "helm", TOPOLOGY_LABEL: session.topology.metadata.name, UID_LABEL: stored.uid}
+    labels = {TOPOLOGY_LABEL: session.topology.metadata.name, UID_LABEL: stored.uid}
     first: dict[str, ClusterSpec] = {}
     for cluster in session.topology.clusters:
         facts = observed.clusters[cluster.name].facts
@@ -63,9 +63,8 @@ async def _search(
     known = {(one.namespace, one.release) for one in same}
     try:
         async with session.slots:
-            secrets, whole = await _release_secrets(kube, {one.namespace for one in same}, labels)
-            places = sorted(set(map(_place, secrets)) - known)
-            found = [await _stray(session, kube, cluster, *place) for place in places]
+            places, whole = await _places(kube, {one.namespace for one in same}, labels)
+            found = [await _stray(session, kube, cluster, *place) for place in sorted(places - known)]
     except DfmcError:  # whoever plans for its entries is told why it does not answer
         return [], False
     return [stray for stray in found if stray], whole
@@ -77,21 +76,16 @@ def _may_be_in(observed: Observed, cluster: ClusterSpec, uid: str) -> bool:
     return facts is None or facts.uid == uid
 
 
-async def _release_secrets(
+async def _places(
     kube: KubeClient, namespaces: set[str], labels: Mapping[str, str]
-) -> tuple[list[JsonObject], bool]:
+) -> tuple[set[tuple[str, str]], bool]:
     try:
-        return list(await kube.list("v1", "Secret", None, labels=labels)), True
+        return set(await kube.release_places(labels)), True
     except AuthError:
-        found: list[JsonObject] = []
+        found: set[tuple[str, str]] = set()
         for namespace in sorted(namespaces):
-            found += await kube.list("v1", "Secret", namespace, labels=labels)
+            found |= set(await kube.release_places(labels, namespace))
         return found, False
-
-
-def _place(secret: JsonObject) -> tuple[str, str]:
-    metadata = secret["metadata"]
-    return str(metadata.get("namespace", "")), str((metadata.get("labels") or {}).get("name", ""))
 
 
 async def _stray(
