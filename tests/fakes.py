@@ -97,6 +97,12 @@ class FakeKube:
         self._enter("get", "Release", name)
         return None
 
+    async def release_places(
+        self, labels: Mapping[str, str], namespace: str | None = None
+    ) -> Sequence[tuple[str, str]]:
+        records = await self.list("v1", "Secret", namespace, labels={"owner": "helm", **labels})
+        return sorted({(one["metadata"]["namespace"], one["metadata"]["labels"]["name"]) for one in records})
+
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         return ()
 

@@ -398,6 +398,25 @@ class ObservedManager:
 
 
 @dataclass(frozen=True)
+class StrayRelease:
+    """A release of this topology's at a place where the file has no entry.
+
+    Attributes:
+        context: Of the kubeconfig.
+        kubeconfig: As the entries of that context have it.
+        release: As it is.
+        claims: Its volume claims, where it is to be pruned.
+        namespace_object: Its Namespace, where it is to be pruned.
+    """
+
+    context: str
+    kubeconfig: str | None
+    release: ReleaseState
+    claims: tuple[str, ...] = ()
+    namespace_object: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Observed:
     """The world before a run.
 
@@ -406,6 +425,8 @@ class Observed:
         services: dfmc's own Services in the central namespace, by name.
         manager: None while the manager is not there or does not answer.
         manager_error: Why the manager, though installed, could not be asked.
+        strays: Releases of this topology's without an entry, where they were looked for.
+        unsearched: Contexts in which only the entries' namespaces could be searched for them.
     """
 
     clusters: Mapping[str, ObservedCluster]
@@ -413,6 +434,8 @@ class Observed:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     manager: ObservedManager | None = None
     manager_error: DfmcError | None = None
+    strays: tuple[StrayRelease, ...] = ()
+    unsearched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from scenarios import scenario
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
     "validate", "explain", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac",
-    "unlock", "add-cluster", "console", "schema", "version", "testbed",
+    "unlock", "add-cluster", "remove-cluster", "console", "schema", "version", "testbed",
 )  # fmt: skip
 WITH_FILE = (
     "validate", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac", "unlock",
-    "add-cluster", "console",
+    "add-cluster", "remove-cluster", "console",
 )  # fmt: skip
 
 

@@ -85,6 +85,8 @@ def is_running(pid: int) -> bool:
         return False
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:  # it ended between the two system calls
+        return False
     except FileNotFoundError:
         return not Path("/proc").is_dir()
 

@@ -423,22 +423,21 @@ def test_a_cancelled_call_ends_helm_before_it_returns(
 
 
 @scenario("K4", real="a program in helm's place that does not end when asked")
+@pytest.mark.timeout(120)  # far from the grace
 def test_a_second_cancellation_does_not_wait_for_the_grace(fake: FakeHelm, tmp_path: Path, chart: Path) -> None:
     fake.behave(sleep=60, ignore_term=True)
 
-    async def cancel_twice() -> float:
-        task = asyncio.create_task(upgrade(client(fake, tmp_path), chart))
+    async def cancel_twice() -> None:
+        task = asyncio.create_task(upgrade(client(fake, tmp_path, grace=3600), chart))
         call = await asyncio.to_thread(fake.wait_for_call)
-        started = time.monotonic()
         task.cancel()
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert is_gone_within(call.pid, 1)
-        return time.monotonic() - started
+        assert is_gone_within(call.pid, 10)
 
-    assert asyncio.run(cancel_twice()) < 3
+    asyncio.run(cancel_twice())
 
 
 def test_helm_may_end_by_itself_after_sigterm(fake: FakeHelm, tmp_path: Path, chart: Path) -> None:

@@ -122,6 +122,23 @@ def test_without_records_there_is_no_release(api: FakeApi) -> None:
     assert api.ask(lambda kube: kube.release("dragonfly", "cluster-b")) is None
 
 
+def test_places_of_releases_are_listed_once_and_without_their_contents(api: FakeApi) -> None:
+    places = [("cluster-c", "dragonfly"), ("cluster-b", "dragonfly"), ("cluster-b", "dragonfly")]
+    records: list[Object] = [
+        {"metadata": {"name": f"s{number}", "namespace": place[0], "labels": {"owner": "helm", "name": place[1]}}}
+        for number, place in enumerate(places)
+    ]
+    records.append({"metadata": {"name": "odd", "namespace": "x", "labels": {"owner": "helm"}}})
+    api.lists("/api/v1/secrets", records)
+    found = api.ask(lambda kube: kube.release_places({"dfmc.io/uid": "u"}))
+    assert found == [("cluster-b", "dragonfly"), ("cluster-c", "dragonfly")]
+    listing = api.server.log[0][0]
+    assert "PartialObjectMetadataList" in listing.headers["Accept"]
+    assert listing.args["labelSelector"] == "dfmc.io/uid=u,owner=helm"
+    api.lists(f"{NAMESPACE}/secrets", records[1:2])
+    assert api.ask(lambda kube: kube.release_places({}, "cluster-b")) == [("cluster-b", "dragonfly")]
+
+
 def test_no_values_are_no_values(api: FakeApi) -> None:
     state = release_of(api, release_secret(release_payload(config=None)))
     assert state is not None

@@ -316,7 +316,7 @@ def test_the_simulation_itself_drops_the_default_flag_when_it_is_left_out(world:
 def test_a_record_that_somebody_deleted_is_no_record_to_change(world: World) -> None:
     async def use(client: RestManager) -> None:
         made = await client.create_cluster(name="b", bio="ours", scopes=ScopesRecord())
-        await client._session.request("DELETE", f"/api/v1/clusters/{made.id}", persistent=False)  # type: ignore[arg-type] # by hand
+        await client._session.request("DELETE", f"/api/v1/clusters/{made.id}", persistent=False)
         await client.update_cluster(made, name="b", bio="ours", scopes=ScopesRecord(idc="x"))
 
     with pytest.raises(ConflictError, match="gone"):
@@ -434,3 +434,36 @@ def test_what_goes_wrong_inside_the_simulation_is_not_swallowed() -> None:
 
     with pytest.raises(KeyError, match="scopes"):
         break_it()
+
+
+# --- removing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_record_goes_only_after_its_schedulers_and_twice_is_no_error(world: World) -> None:
+    async def use(client: RestManager) -> list[bool]:
+        record = await client.create_cluster(name="b", bio="x", scopes=ScopesRecord())
+        world.manager.register_scheduler(record.scheduler_cluster_id, "s-0", state="inactive")
+        with pytest.raises(NotReadyError, match="still has schedulers"):
+            await client.delete_cluster(record)
+        assert [one.name for one in await client.clusters()] == ["cluster-1", "b"]
+        (scheduler,) = await client.schedulers()
+        done = [await client.delete_scheduler(scheduler), await client.delete_scheduler(scheduler)]
+        return [*done, await client.delete_cluster(record), await client.delete_cluster(record)]
+
+    started = world.clock()
+    assert world.as_root(use) == [True, False, True, False]
+    assert world.clock() == started  # a refusal that time does not change is not waited for
+    assert world.manager.database.schedulers == {}
+    assert list(world.manager.database.scheduler_clusters) == [1]
+
+
+def test_a_seed_peers_row_is_deleted_by_itself(world: World) -> None:
+    fields = {"type": "super", "host_name": "seed-0", "ip": "10.0.0.9", "port": 1, "download_port": 2}
+    world.manager.database.create_seed_peer({**fields, "seed_peer_cluster_id": 1})
+
+    async def use(client: RestManager) -> list[bool]:
+        (seed,) = await client.seed_peers()
+        return [await client.delete_seed_peer(seed), await client.delete_seed_peer(seed)]
+
+    assert world.as_root(use) == [True, False]
+    assert world.manager.database.seed_peers == {}

@@ -130,6 +130,54 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
     assert world.topology.read_text() == now
 
 
+def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empty_world: World) -> None:
+    world = empty_world
+    world.edit(lambda document: None)  # the form that the next edit writes
+    before = world.topology.read_text()
+    entry = {**THIRD, "name": "r", "namespace": "cluster-r", "nodeSelector": {"cluster": "r"}, "scopes": {"idc": "r"}}
+    world.edit(lambda document: document["clusters"].append(entry))
+    world.grow()
+    world.dfmc("up", str(world.topology))
+
+    def record() -> dict[str, Any] | None:
+        rows = world.manager().get("/api/v1/clusters?per_page=100")
+        return next((row for row in rows if row["name"] == "r"), None)
+
+    old = record()
+    assert old is not None
+    mark = world.audit_mark()
+    ended = world.dfmc("remove-cluster", "r", str(world.topology), "--yes", "--delete-data")
+    assert "r is removed from" in ended.text
+    assert world.topology.read_text() == before
+    world.audit_mark()
+    touched = {event["objectRef"].get("namespace") or event["objectRef"]["name"] for event in world.writes_since(mark)}
+    assert touched == {"cluster-r"}
+    assert record() is None
+    rows = world.manager().get("/api/v1/schedulers?per_page=1000")
+    assert old["scheduler_cluster_id"] not in {row["scheduler_cluster_id"] for row in rows}
+    assert world.tools.kubectl("get", "namespace", "cluster-r", "--ignore-not-found", "-o", "name") == ""
+
+    # `up` at its end proves that every component has the new record's ids.
+    world.dfmc(
+        *("add-cluster", "r", "--idc", "r", "--context", "kind-kind", "--namespace", "cluster-r"),
+        *("--node-selector", "cluster=r", "-f", str(world.topology)),
+    )
+    new = record()
+    assert new is not None
+    assert new["id"] > old["id"]
+
+    # What leaves the file by hand is told, and goes with --prune; its volumes stay, and its namespace with them.
+    world.topology.write_text(before)
+    told = world.dfmc("status", str(world.topology), code=1)
+    assert f"r: orphaned, not in {world.topology}: record id {new['id']}, release dragonfly in" in told.text
+    mark = world.audit_mark()
+    assert "r: pruned" in world.dfmc("up", str(world.topology), "--prune", "--yes").text
+    world.audit_mark()
+    assert {event["objectRef"].get("namespace") for event in world.writes_since(mark)} == {"cluster-r"}
+    assert record() is None
+    assert world.revisions("cluster-r") == []
+
+
 @scenario("N2", "M2", real=True)
 def test_a_run_that_is_killed_leaves_what_the_next_run_finishes(empty_world: World) -> None:
     """Not the whole matrix: one kill in the middle of an installation of a member."""

@@ -162,4 +162,5 @@ def test_json_is_the_contract() -> None:
                 "next": "fix it",
             }
         },
+        "orphans": [],
     }

@@ -18,6 +18,7 @@ from dfmc.cli import (
     match,
     plan,
     rbac,
+    remove_cluster,
     render,
     schema,
     status,
@@ -91,6 +92,7 @@ app.command("down", help=down.HELP, epilog=down.EXAMPLE)(down.down)
 app.command("status", help=status.HELP, epilog=status.EXAMPLE)(status.status)
 app.command("verify", help=verify.HELP, epilog=verify.EXAMPLE)(verify.verify)
 app.command("add-cluster", help=add_cluster.HELP, epilog=add_cluster.EXAMPLE)(add_cluster.add_cluster)
+app.command("remove-cluster", help=remove_cluster.HELP, epilog=remove_cluster.EXAMPLE)(remove_cluster.remove_cluster)
 app.command("rbac", help=rbac.HELP, epilog=rbac.EXAMPLE)(rbac.rbac)
 app.command("unlock", help=unlock.HELP, epilog=unlock.EXAMPLE)(unlock.unlock)
 app.command("images", help=images.HELP, epilog=images.EXAMPLE)(images.images)

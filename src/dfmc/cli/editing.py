@@ -1,4 +1,4 @@
-"""The file's side of ``add-cluster``: what the new entry says, and how the file is replaced."""
+"""The file's side of ``add-cluster`` and ``remove-cluster``: what is put in or cut out, and how it is replaced."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dfmc.topology.edit import insert_cluster
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import Topology
 from dfmc.topology.nodes import SequenceNode, plain
+from dfmc.topology.removal import remove_cluster
 
 
 def new_entry(
@@ -104,6 +106,48 @@ def add_to_file(loaded: LoadedTopology, path: str, entry: Mapping[str, Any], ter
 def _stands_there(loaded: LoadedTopology, entry: Mapping[str, Any]) -> bool:
     clusters = loaded.document.raw.entries["clusters"].value
     return isinstance(clusters, SequenceNode) and any(plain(item.value) == entry for item in clusters.items)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An entry's removal from the file, prepared and proven to be possible."""
+
+    path: str
+    before: str
+    after: str
+
+    def write(self, terminal: Terminal) -> None:
+        """Replace the file and show the difference; ConflictError when somebody changed the file meanwhile."""
+        _replace(self.path, self.before, self.after)
+        terminal.answer(*diff_lines(self.path, self.before, self.after))
+
+
+def cut_from_file(loaded: LoadedTopology, path: str, name: str) -> Cut:
+    """Return the removal of an entry; nothing is written.
+
+    Raises:
+        UsageError: There is no such entry, or the file would not be a topology without it.
+        DfmcError: The file's form does not let the entry be cut out.
+    """
+    names = [cluster.name for cluster in loaded.topology.clusters]
+    if name not in names:
+        raise UsageError(
+            f"no cluster is called {name}",
+            where=loaded.file,
+            left="nothing was changed",
+            next_step=f"the clusters there are: {', '.join(names)}; what is left of one that is not in the file any "
+            f"more: dfmc up {path} --prune",
+        )
+    text = remove_cluster(loaded, name)
+    try:
+        load_from_text(text, loaded.file)
+    except TopologyError as error:
+        raise UsageError(
+            f"{loaded.file} would not be a topology without {name}",
+            why="\n".join(f"{d.path}: {d.message}" for d in error.diagnostics if d.severity == "error"),
+            left="nothing was changed",
+        ) from error
+    return Cut(path, loaded.text, text)
 
 
 def _replace(path: str, before: str, after: str) -> None:

@@ -65,6 +65,10 @@ AllowOption = Annotated[
         "repeated.",
     ),
 ]
+PruneOption = Annotated[
+    bool,
+    typer.Option("--prune", help="Also remove what is left of clusters that are not in the file any more (orphans)."),
+]
 LockTimeoutOption = Annotated[
     str,
     typer.Option(
@@ -126,19 +130,23 @@ def seconds(text: str, option: str, *, zero: bool = False) -> float:
     return total
 
 
-def consent_of(adopt: bool, allow: list[str] | None) -> Consent:
+def consent_of(
+    adopt: bool, allow: list[str] | None, *, prune: bool = False, cluster: list[str] | None = None
+) -> Consent:
     """Return what the command line consents to.
 
     Raises:
-        UsageError: There is no risk of a name.
+        UsageError: There is no risk of a name; or --prune is wanted for some clusters alone.
     """
+    if prune and cluster:
+        raise UsageError("--prune takes no -c", why="what is not in the file can only be told from the whole file")
     from dfmc.planning.consent import Consent
     from dfmc.planning.upgrades import Risk
 
     unknown = [name for name in allow or () if name not in list(Risk)]
     if unknown:
         raise UsageError(f"--allow: no risk is called {unknown[0]!r}", next_step=f"there are {', '.join(Risk)}")
-    return Consent(adopt=adopt, allow=frozenset(allow or ()))
+    return Consent(adopt=adopt, allow=frozenset(allow or ()), prune=prune)
 
 
 def key_values(pairs: list[str] | None, option: str) -> dict[str, str]:

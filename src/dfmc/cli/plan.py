@@ -14,6 +14,7 @@ from dfmc.cli.options import (
     ConcurrencyOption,
     FileArgument,
     FileOption,
+    PruneOption,
     chosen_file,
     consent_of,
     example,
@@ -56,6 +57,7 @@ def plan(
     ] = None,
     adopt: AdoptOption = False,
     allow: AllowOption = None,
+    prune: PruneOption = False,
     concurrency: ConcurrencyOption = 8,
 ) -> int:
     """Return 0, or 2 for changes where asked to."""
@@ -68,11 +70,12 @@ def plan(
     from dfmc.errors import EXIT_CHANGES_PENDING
     from dfmc.output.documents import plan_document
     from dfmc.output.plan import plan_lines, plan_markdown
+    from dfmc.output.removal import orphan_lines
 
     invocation = invocation_of(context)
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    consent = consent_of(adopt, allow)
+    consent = consent_of(adopt, allow, prune=prune, cluster=cluster)
     options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency, consent=consent)
     if out is None:
         made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
@@ -85,6 +88,8 @@ def plan(
         terminal.answer(*plan_markdown(made).splitlines())
     else:
         terminal.answer(*plan_lines(made, loaded.topology))
+        if not prune:
+            terminal.answer(*orphan_lines(made.orphans, loaded.file))
     if out is not None:
         terminal.say(f"saved in {out}; next  dfmc up {loaded.file} --plan {out}")
     if error := _planning_error(made):

@@ -38,7 +38,7 @@ class Run:
         self.terminal = invocation.terminal
         self.progress = progress
         self._log = invocation.log
-        self._writes = invocation.command in ("up", "add-cluster", "down")
+        self._writes = invocation.command in ("up", "add-cluster", "remove-cluster", "down")
         self._command = invocation.command
         self._done: list[str] = []
         self._open: set[str] = set()
@@ -149,7 +149,7 @@ class Run:
         kind = InterruptedRunError if self._signal == signal.SIGINT else _TerminatedRunError
         done = f"done: {', '.join(self._done)}" if self._done else "no step had written anything"
         cut = f"; cut short: {', '.join(sorted(self._open))}" if self._open else ""
-        again = "dfmc down" if self._command == "down" else "dfmc up"
+        again = f"dfmc {self._command}" if self._command in ("down", "remove-cluster") else "dfmc up"
         next_step = f"{again} again: it does what is left" if self._writes else ""
         return kind("interrupted", left=done + cut if self._writes else "", next_step=next_step)
 

@@ -111,7 +111,8 @@ def _status_error(report: StatusReport) -> DfmcError | None:
         return errors[0]
     if report.is_healthy:
         return None
-    if report.unknown and not any(c.error or c.findings or c.drift or not c.revision for c in report.clusters):
-        return report.unknown
     wrong = [c.name for c in report.clusters if c.error or c.findings or c.drift or not c.revision]
+    wrong += [f"{name} (orphaned)" for name in report.orphans]
+    if report.unknown and not wrong:
+        return report.unknown
     return FindingsError(f"not as the file says: {', '.join(wrong)}")

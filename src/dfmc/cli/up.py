@@ -15,6 +15,7 @@ from dfmc.cli.options import (
     FileArgument,
     FileOption,
     LockTimeoutOption,
+    PruneOption,
     TimeoutOption,
     YesOption,
     chosen_file,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from dfmc.cli.invocation import Invocation
-    from dfmc.engine.reports import UpReport
+    from dfmc.engine.reports import ClusterReport, DownCluster, UpReport
     from dfmc.engine.session import RunOptions
     from dfmc.errors import DfmcError
     from dfmc.planning.saved import SavedPlan
@@ -58,6 +59,7 @@ def up(
     yes: YesOption = False,
     adopt: AdoptOption = False,
     allow: AllowOption = None,
+    prune: PruneOption = False,
     timeout: TimeoutOption = "15m",
     lock_timeout: LockTimeoutOption = "0s",
     concurrency: ConcurrencyOption = 8,
@@ -72,14 +74,17 @@ def up(
     invocation = invocation_of(context)
     limit, patience = seconds(timeout, "--timeout"), seconds(lock_timeout, "--lock-timeout", zero=True)
     saved = read_plan(plan) if plan is not None else None
-    if saved and (cluster or adopt or allow):
+    if saved and (cluster or adopt or allow or prune):
         raise UsageError(
-            "--plan takes no -c, --adopt or --allow",
+            "--plan takes no -c, --adopt, --allow or --prune",
             why="the saved plan says which clusters it is for, and what it may do",
         )
     loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
     only = saved.only if saved else tuple(cluster or ())
-    consent = consent_of(saved.adopt, list(saved.allow)) if saved else consent_of(adopt, allow)
+    if saved:
+        consent = consent_of(saved.adopt, list(saved.allow), prune=saved.prune)
+    else:
+        consent = consent_of(adopt, allow, prune=prune, cluster=cluster)
     options = RunOptions(only, timeout=limit, concurrency=concurrency, lock_timeout=patience, consent=consent)
     bring_up(invocation, loaded, options, yes=yes, output=output, saved=saved)
 
@@ -102,10 +107,12 @@ def bring_up(
     from dfmc.engine.reports import outcome_error
     from dfmc.engine.runs import up as run_up
     from dfmc.engine.session import Session
+    from dfmc.errors import UsageError
     from dfmc.output.documents import up_document
     from dfmc.output.plan import plan_lines, summary
+    from dfmc.output.removal import orphan_lines, pruned_lines
     from dfmc.output.tables import up_lines
-    from dfmc.planning.steps import Plan
+    from dfmc.planning.steps import Action, Plan
 
     terminal = invocation.terminal
 
@@ -114,6 +121,11 @@ def bring_up(
 
     def action(session: Session, run: Run) -> Awaitable[UpReport]:
         def confirm(plan: Plan) -> bool:
+            if not yes and not terminal.can_ask and any(step.action is Action.DELETE for step in plan.steps):
+                show(plan)
+                raise UsageError(
+                    "up --prune deletes what is running", left="nothing was changed", next_step="say so with --yes"
+                )
             if yes or not terminal.can_ask:
                 terminal.say(f"{loaded.file}: {summary(plan)}")
                 return True
@@ -128,7 +140,9 @@ def bring_up(
     elif report.declined:
         terminal.say("nothing was changed")
     else:
-        terminal.answer(*up_lines(report, loaded.topology, loaded.file))
+        terminal.answer(*up_lines(report, loaded.topology, loaded.file), *pruned_lines(report.pruned))
+        if not options.consent.prune:
+            terminal.answer(*orphan_lines(report.plan.orphans, loaded.file))
     if error:
         raise error
 
@@ -137,7 +151,8 @@ def _unfinished(report: UpReport) -> DfmcError | None:
     """Return an error for clusters that were not started although nothing selected failed: no success either."""
     from dfmc.errors import DfmcError
 
-    waiting = {cluster.name: cluster.blocked_by for cluster in report.clusters if cluster.result == "blocked"}
+    ended: tuple[ClusterReport | DownCluster, ...] = (*report.clusters, *report.pruned)
+    waiting = {cluster.name: cluster.blocked_by for cluster in ended if cluster.result == "blocked"}
     if not waiting:
         return None
     causes = ", ".join(sorted(set(waiting.values())))

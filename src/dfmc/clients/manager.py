@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from dfmc.clients.manager_http import DEFAULT_TIMEOUT, Answer, ManagerHttp, NoAnswerError, NotSentError
+from dfmc.clients.manager_removal import Removal
 from dfmc.clients.manager_rows import (
     UnexpectedAnswerError,
     cluster_record,
@@ -75,6 +76,7 @@ class RestManager:
         self._asked = 0
         self._http = ManagerHttp(base_url, transport=transport, mask=mask, timeout=timeout)
         self._session = ManagerSession(self._http, clock=clock, sleep=sleep)
+        self._removal = Removal(self._http, self._session, clock, sleep)
 
     async def is_answering(self) -> bool:
         """Return whether an authorised request succeeds; False before sign_in, which must come first.
@@ -318,6 +320,18 @@ class RestManager:
     async def seed_peers(self) -> Sequence[SeedPeerRecord]:
         """Return every seed peer row, ordered by id."""
         return await self._all("/api/v1/seed-peers", "seed peer", seed_peer_record)
+
+    async def delete_cluster(self, record: ClusterRecord) -> bool:
+        """Delete a record; see ManagerClient."""
+        return await self._removal.delete(f"{_CLUSTERS}/{record.id}", f"record {record.id} ({record.name!r})")
+
+    async def delete_scheduler(self, scheduler: SchedulerRecord) -> bool:
+        """Delete a scheduler's row; see ManagerClient."""
+        return await self._removal.delete(f"/api/v1/schedulers/{scheduler.id}", f"scheduler {scheduler.host_name}")
+
+    async def delete_seed_peer(self, seed_peer: SeedPeerRecord) -> bool:
+        """Delete a seed peer's row; see ManagerClient."""
+        return await self._removal.delete(f"/api/v1/seed-peers/{seed_peer.id}", f"seed peer {seed_peer.host_name}")
 
     async def close(self) -> None:
         """Give back connections."""

@@ -23,7 +23,7 @@ from dfmc.clients.foreign_text import readable
 from dfmc.clients.manager_rows import UnexpectedAnswerError
 from dfmc.errors import AuthError, ConflictError, DfmcError, IntegrityError, PreflightError, UnreachableError
 
-Method = Literal["GET", "POST", "PATCH"]
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 _MAX_BODY = 32 * 1024 * 1024
 _MAX_WORDS = 600

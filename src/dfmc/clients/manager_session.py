@@ -233,6 +233,10 @@ class ManagerSession:
             await self._sleep(seconds)
 
 
+# What DELETE /clusters/:id says while the record has scheduler rows, active or not (manager/service/cluster.go).
+HAS_SCHEDULERS = "scheduler cluster exists scheduler"
+
+
 def _denies(answer: Answer) -> bool:
     return answer.message.strip().lower() == "permission deny"
 
@@ -254,5 +258,8 @@ def sign_in_schedule(candidates: int) -> list[tuple[float, int]]:
 
 
 def _is_final(answer: Answer) -> bool:
-    """Whether a 5xx will not pass by itself: one row that does not fit makes every list fail."""
-    return "invalid number of the" in answer.message
+    """Whether a 5xx will not pass by itself: a row that does not fit makes every list fail, one that is left a removal.
+
+    Source: manager/service/cluster.go and manager/handlers/cluster.go.
+    """
+    return "invalid number of the" in answer.message or answer.message == HAS_SCHEDULERS

@@ -160,6 +160,12 @@ class KubeClient(Protocol):
         """Return the last revision of a helm release from its Secret; None when there is none."""
         ...
 
+    async def release_places(
+        self, labels: Mapping[str, str], namespace: str | None = None
+    ) -> Sequence[tuple[str, str]]:
+        """Return namespace and name of every helm release whose records carry the labels; None: in all namespaces."""
+        ...
+
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         """Return the objects of the release's manifest that are gone, as ``Service dragonfly-manager``."""
         ...
@@ -306,6 +312,21 @@ class ManagerClient(Protocol):
 
     async def seed_peers(self) -> Sequence[SeedPeerRecord]:
         """Return every seed peer row; empty with clients of chart 1.4.5 and later."""
+        ...
+
+    async def delete_cluster(self, record: ClusterRecord) -> bool:
+        """Delete a record and see it gone; False when it was not there.
+
+        NotReadyError while it has scheduler rows, active or not. Its seed peer rows stay behind: delete them before.
+        """
+        ...
+
+    async def delete_scheduler(self, scheduler: SchedulerRecord) -> bool:
+        """Delete a scheduler's row and see it gone; False when it was not there."""
+        ...
+
+    async def delete_seed_peer(self, seed_peer: SeedPeerRecord) -> bool:
+        """Delete a seed peer's row and see it gone; False when it was not there."""
         ...
 
     async def close(self) -> None:

@@ -87,7 +87,7 @@ async def _look(session: Session) -> tuple[Observed, dict[str, Remains]]:
 async def _remains(session: Session, cluster: ClusterSpec) -> Remains | DfmcError:
     try:
         async with session.slots:
-            return await remains_of(session.kube_of(cluster), session, cluster)
+            return await remains_of(session.kube_of(cluster), session.topology, cluster)
     except DfmcError as error:
         error.where = error.where or cluster.name
         return error

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from dfmc.engine.session import Session
 from dfmc.errors import AuthError, DfmcError
+from dfmc.planning.removal import ELSEWHERE
 from dfmc.planning.rights import ObjectKind, lock_rights, manager_rights, rights
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import AccessNeed
@@ -22,11 +23,11 @@ def needs_of(
     topology: Topology, cluster: ClusterSpec, plan: Plan, objects: Sequence[ObjectKind] = ()
 ) -> tuple[AccessNeed, ...]:
     """Return the rights that the plan's writing steps for one cluster need in its Kubernetes cluster."""
-    kinds = {step.kind for step in plan.of(cluster.name) if step.mutates}
+    kinds = {step.kind for step in plan.of(cluster.name) if step.mutates} - ELSEWHERE
     found = [*rights(topology, cluster, kinds, objects)] if kinds else []
     if cluster.name == topology.manager.cluster and plan.has_changes:
         found += lock_rights(topology)
-        if any(step.kind is Kind.MANAGER for step in plan.steps):
+        if any(step.kind in (Kind.MANAGER, Kind.DEREGISTER) for step in plan.steps):
             found += manager_rights(topology)
     return tuple(dict.fromkeys(found))
 
@@ -44,11 +45,14 @@ async def preflight(session: Session, plan: Plan, objects: Objects | None = None
         AuthError: A right is missing in the central cluster.
     """
     topology = session.topology
-    writing = [cluster for cluster in topology.clusters if any(step.mutates for step in plan.of(cluster.name))]
+    there = {step.cluster for step in plan.mutations if step.kind not in ELSEWHERE}
+    writing = [cluster for cluster in topology.clusters if cluster.name in there]
     if any(step.kind in (Kind.RELEASE, Kind.SCALE, Kind.UNINSTALL) for step in plan.mutations):
         await session.helm_of(topology.central).version()
     central = topology.manager.cluster
-    asked = [cluster for cluster in topology.clusters if cluster in writing or (cluster.name == central and writing)]
+    asked = [
+        cluster for cluster in topology.clusters if cluster in writing or (cluster.name == central and plan.has_changes)
+    ]
     results = await asyncio.gather(
         *(_missing(session, cluster, plan, (objects or {}).get(cluster.name, ())) for cluster in asked)
     )

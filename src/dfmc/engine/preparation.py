@@ -9,6 +9,7 @@ from dfmc.engine.credentials import read_given
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
 from dfmc.engine.session import Session
+from dfmc.engine.strays import with_strays
 from dfmc.planning.plan import ChartIdentity, make_plan
 from dfmc.planning.steps import Plan
 from dfmc.state import Observed
@@ -42,10 +43,16 @@ async def observe_with_chart(session: Session) -> tuple[Observed, ChartArchive]:
     """Look at the clusters and fetch the chart at the same time."""
     chart_task = asyncio.ensure_future(fetch_chart(session))
     try:
-        observed = await observe(session, only=session.options.only)
+        observed = await observe_all(session)
         return observed, await chart_task
     finally:
         chart_task.cancel()
+
+
+async def observe_all(session: Session) -> Observed:
+    """Look at the selected clusters, and for what is left of others where the run is about the whole file."""
+    observed = await observe(session, only=session.options.only)
+    return observed if session.options.only else await with_strays(session, observed)
 
 
 def plan_for(session: Session, observed: Observed, chart: ChartArchive) -> Plan:

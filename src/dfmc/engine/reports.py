@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dfmc.errors import DfmcError, PartialError
@@ -53,63 +54,6 @@ class ClusterReport:
     blocked_by: str = ""
 
 
-@dataclass(frozen=True)
-class UpReport:
-    """The end of ``up``.
-
-    Attributes:
-        changed: Something was written.
-        declined: The user said no to the plan; nothing ran.
-    """
-
-    topology: str
-    clusters: tuple[ClusterReport, ...]
-    plan: Plan
-    seconds: float
-    changed: bool
-    declined: bool = False
-
-
-@dataclass(frozen=True)
-class StatusReport:
-    """What ``status`` found.
-
-    Attributes:
-        foreign: Records of the manager that no entry of the file stands for, as ``name (id N)``.
-        unknown: Why it is not known what ``up`` would change: no chart, no credentials to compare with.
-    """
-
-    topology: str
-    clusters: tuple[ClusterReport, ...]
-    foreign: tuple[str, ...] = ()
-    unknown: DfmcError | None = None
-
-    @property
-    def is_healthy(self) -> bool:
-        """Every cluster is installed, proven and as the file says."""
-        return self.unknown is None and all(
-            c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters
-        )
-
-
-def outcome_error(report: UpReport) -> DfmcError | None:
-    """Return the error that decides the exit code of ``up``; None when everything is done.
-
-    Some clusters done and others not is 9; none done is the code of the failure itself (DESIGN §3).
-    """
-    failures = {cluster.name: cluster.error for cluster in report.clusters if cluster.error and not cluster.blocked_by}
-    blocked = [cluster for cluster in report.clusters if cluster.result == "blocked"]
-    if not failures:
-        return next((cluster.error for cluster in blocked if cluster.error), None)
-    done = [cluster.name for cluster in report.clusters if cluster.result in ("changed", "unchanged")]
-    if not done:
-        return next(iter(failures.values()))
-    what = f"{len(done)} of {len(report.clusters)} clusters done; failed: {', '.join(failures)}"
-    if blocked:
-        what += f"; not started: {', '.join(cluster.name for cluster in blocked)}"
-    return PartialError(what, failures=failures, next_step="put the causes right, then run dfmc up again")
-
-
 DownResult = Literal["removed", "absent", "failed", "blocked"]
 
 
@@ -131,6 +75,72 @@ class DownCluster:
     kept: tuple[str, ...] = ()
     error: DfmcError | None = None
     blocked_by: str = ""
+
+
+@dataclass(frozen=True)
+class UpReport:
+    """The end of ``up``.
+
+    Attributes:
+        changed: Something was written.
+        declined: The user said no to the plan; nothing ran.
+        pruned: How what was not in the file any more ended, where it was to be removed.
+    """
+
+    topology: str
+    clusters: tuple[ClusterReport, ...]
+    plan: Plan
+    seconds: float
+    changed: bool
+    declined: bool = False
+    pruned: tuple[DownCluster, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What ``status`` found.
+
+    Attributes:
+        foreign: Records of the manager that no entry of the file stands for, as ``name (id N)``; orphans left out.
+        orphans: What is left of clusters that are not in the file any more, in words, by their names.
+        unsearched: Contexts in which not all namespaces could be searched for such.
+        unknown: Why it is not known what ``up`` would change: no chart, no credentials to compare with.
+    """
+
+    topology: str
+    clusters: tuple[ClusterReport, ...]
+    foreign: tuple[str, ...] = ()
+    unknown: DfmcError | None = None
+    orphans: Mapping[str, str] = field(default_factory=dict)
+    unsearched: tuple[str, ...] = ()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Every cluster is installed, proven and as the file says, and there is no other one."""
+        return (
+            not self.orphans
+            and self.unknown is None
+            and all(c.result == "unchanged" and not c.findings and not c.drift for c in self.clusters)
+        )
+
+
+def outcome_error(report: UpReport) -> DfmcError | None:
+    """Return the error that decides the exit code of ``up``; None when everything is done.
+
+    Some clusters done and others not is 9; none done is the code of the failure itself (DESIGN §3).
+    """
+    failures = {cluster.name: cluster.error for cluster in report.clusters if cluster.error and not cluster.blocked_by}
+    failures |= {orphan.name: orphan.error for orphan in report.pruned if orphan.error}
+    blocked = [cluster for cluster in report.clusters if cluster.result == "blocked"]
+    if not failures:
+        return next((cluster.error for cluster in blocked if cluster.error), None)
+    done = [cluster.name for cluster in report.clusters if cluster.result in ("changed", "unchanged")]
+    if not done:
+        return next(iter(failures.values()))
+    what = f"{len(done)} of {len(report.clusters)} clusters done; failed: {', '.join(failures)}"
+    if blocked:
+        what += f"; not started: {', '.join(cluster.name for cluster in blocked)}"
+    return PartialError(what, failures=failures, next_step="put the causes right, then run dfmc up again")
 
 
 @dataclass(frozen=True)

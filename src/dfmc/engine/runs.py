@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dfmc import __version__
@@ -15,15 +16,16 @@ from dfmc.engine.credentials import secret_versions
 from dfmc.engine.events import Note
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
-from dfmc.engine.observe import observe
 from dfmc.engine.preflight import preflight
-from dfmc.engine.preparation import observe_with_chart, plan_for, prepare
+from dfmc.engine.preparation import observe_all, observe_with_chart, plan_for, prepare
 from dfmc.engine.reporting import up_report
 from dfmc.engine.reports import UpReport
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
+from dfmc.engine.strays import prune_actions, pruned
 from dfmc.errors import ConflictError, DfmcError, UnreachableError
 from dfmc.planning.fingerprint import NAMESPACE, Fingerprint, fingerprint, text_digest
+from dfmc.planning.orphans import described, orphans
 from dfmc.planning.rights import ObjectKind
 from dfmc.planning.saved import SavedPlan, described_steps
 from dfmc.planning.steps import Kind, Plan
@@ -58,6 +60,7 @@ async def plan_to_save(session: Session) -> tuple[Plan, SavedPlan]:
         allow=tuple(sorted(options.consent.allow)),
         fingerprint=await _fingerprint(session, observed, chart),
         steps=described_steps(made),
+        prune=options.consent.prune,
     )
     return made, saved
 
@@ -69,6 +72,9 @@ async def _fingerprint(session: Session, observed: Observed, chart: ChartArchive
         "chart": f"{chart.name}-{chart.version}, sha256 {chart.sha256}",
         **await secret_versions(session.topology, session.kube_of(session.topology.central)),
     }
+    if session.options.consent.prune:
+        left = described(orphans(session.topology, observed))
+        run["orphans"] = "; ".join(f"{name}: {what}" for name, what in left.items()) or "none"
     names = [cluster.name for cluster in session.selected()]
     return fingerprint(session.topology, observed, selected=names, run=run)
 
@@ -109,7 +115,7 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
             agreed = made
             if agreed.has_changes:
                 # The world may have moved while the user read the plan or another run held the lock.
-                observed = await observe(session, only=session.options.only)
+                observed = await observe_all(session)
                 made = plan_for(session, observed, chart).without(refused)
             if saved and before:
                 now = await _fingerprint(session, observed, chart)
@@ -144,10 +150,12 @@ async def _objects(session: Session, made: Plan, chart: ChartArchive) -> dict[st
 
 async def _carry_out(made: Plan, run: RunState, started: float) -> UpReport:
     session = run.session
-    outcomes = await execute(made, Actions(run).table(), session.observer, session.slots)
+    actions = {**prune_actions(session, run.observed, run.lock), **Actions(run).table()}
+    outcomes = await execute(made, actions, session.observer, session.slots)
     failed = [cluster for cluster in session.selected() if _can_be_looked_at(outcomes, cluster.name)]
     await asyncio.gather(*(run.look_again(cluster) for cluster in failed))
-    return up_report(session, made, run, outcomes, time.monotonic() - started)
+    report = up_report(session, made, run, outcomes, time.monotonic() - started)
+    return replace(report, pruned=pruned(run.observed, session, made, outcomes))
 
 
 def _sayer(session: Session) -> Callable[[str], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -13,7 +13,9 @@ from dfmc.engine.preparation import fetch_chart, plan_for, prepare
 from dfmc.engine.reporting import cluster_report
 from dfmc.engine.reports import StatusReport
 from dfmc.engine.session import Session
+from dfmc.engine.strays import with_strays_in_time
 from dfmc.errors import DfmcError, UnreachableError
+from dfmc.planning.orphans import described, orphans
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
 from dfmc.planning.records import expected_record
 from dfmc.planning.steps import Plan
@@ -56,6 +58,10 @@ async def _chart(session: Session) -> ChartArchive | DfmcError:
 async def _status(session: Session, chart: ChartArchive | DfmcError) -> StatusReport:
     patience = session.options.timeout
     observed = await observe(session, deep=True, only=session.options.only, patience=patience)
+    left: Mapping[str, str] = {}
+    if not session.options.only:
+        observed = await with_strays_in_time(session, observed, patience)
+        left = described(orphans(session.topology, observed))
     drift: dict[str, tuple[str, ...]] = {}
     failures: dict[str, DfmcError] = {}
     unknown = chart if isinstance(chart, DfmcError) else None
@@ -87,7 +93,9 @@ async def _status(session: Session, chart: ChartArchive | DfmcError) -> StatusRe
                 error = raised
         report = cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
         reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
-    return StatusReport(session.topology.metadata.name, tuple(reports), _foreign(session, observed), unknown)
+    foreign = tuple(one for name, one in _foreign(session, observed).items() if name not in left)
+    name = session.topology.metadata.name
+    return StatusReport(name, tuple(reports), foreign, unknown, orphans=left, unsearched=observed.unsearched)
 
 
 def _drift(made: Plan) -> dict[str, tuple[str, ...]]:
@@ -101,9 +109,11 @@ def _drift(made: Plan) -> dict[str, tuple[str, ...]]:
     return drift
 
 
-def _foreign(session: Session, observed: Observed) -> tuple[str, ...]:
+def _foreign(session: Session, observed: Observed) -> dict[str, str]:
+    """Return the records that no entry stands for, in words, by their names."""
     if observed.manager is None:
-        return ()
+        return {}
     expected = [expected_record(session.topology, cluster, observed) for cluster in session.topology.clusters]
     ours = {record.id for record in expected if record}
-    return tuple(f"{record.name} (id {record.id})" for record in observed.manager.records if record.id not in ours)
+    others = [record for record in observed.manager.records if record.id not in ours]
+    return {record.name: f"{record.name} (id {record.id})" for record in others}

@@ -1,4 +1,4 @@
-"""The actions of ``down``. Each looks again, deletes what is still there, and sees it gone."""
+"""The actions of ``down`` and of a removal. Each looks again, deletes what is still there, and sees it gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfmc.planning.ownership import object_conflict, release_conflict
 from dfmc.planning.rights import CONTENT
 from dfmc.planning.steps import Kind, Step
 from dfmc.planning.teardown import Remains, is_claim_of, is_own_namespace
-from dfmc.topology.model import ClusterSpec
+from dfmc.topology.model import ClusterSpec, Topology
 
 Say = Callable[[str], None]
 
@@ -26,33 +26,44 @@ _POLL_SECONDS = 1.0
 _EVERYWHERE: Mapping[str, set[str]] = {"ConfigMap": {"kube-root-ca.crt"}, "ServiceAccount": {"default"}}
 
 
-async def remains_of(kube: KubeClient, session: Session, cluster: ClusterSpec) -> Remains:
+async def remains_of(kube: KubeClient, topology: Topology, cluster: ClusterSpec) -> Remains:
     """Return what of a cluster outlives its release."""
     namespace = await kube.get("v1", "Namespace", cluster.namespace)
-    return Remains(await _claims(kube, session, cluster), namespace) if namespace else Remains()
+    return Remains(await _claims(kube, topology, cluster), namespace) if namespace else Remains()
 
 
-async def _claims(kube: KubeClient, session: Session, cluster: ClusterSpec) -> tuple[str, ...]:
+async def _claims(kube: KubeClient, topology: Topology, cluster: ClusterSpec) -> tuple[str, ...]:
     found = await kube.list("v1", "PersistentVolumeClaim", cluster.namespace)
     return tuple(
         str(one["metadata"]["name"])
         for one in found
-        if is_claim_of(cluster, session.topology, one["metadata"].get("labels") or {})
+        if is_claim_of(cluster, topology, one["metadata"].get("labels") or {})
     )
 
 
 class TeardownActions:
-    """The actions of one run of ``down``.
+    """The actions of one run that takes clusters down.
 
     Args:
         session: The run.
         uid: Of the topology; None where its credentials are gone already.
         lock: The topology's; None where the namespace that it lives in is gone already.
+        topology: Where it has more entries than the file; None takes the file's.
+        again: The command that does what is left.
     """
 
-    def __init__(self, session: Session, uid: str | None, lock: Lock | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        uid: str | None,
+        lock: Lock | None,
+        *,
+        topology: Topology | None = None,
+        again: str = "dfmc down",
+    ) -> None:
         self.session = session
-        self.topology = session.topology
+        self.topology = topology or session.topology
+        self.again = again
         self.uid = uid
         self.lock = lock
 
@@ -65,9 +76,11 @@ class TeardownActions:
             Kind.FORGET: self.forget,
             Kind.DISCARD: self.discard,
         }
-        return {kind: self._guarded(action) for kind, action in actions.items()}
+        return {kind: self.guarded(action) for kind, action in actions.items()}
 
-    def _guarded(self, action: Action) -> Action:
+    def guarded(self, action: Action) -> Action:
+        """Return the action preceded by the question whether the lock is still ours."""
+
         async def verified(step: Step, say: Say) -> Done:
             if self.lock:
                 await self.lock.verify()
@@ -97,7 +110,7 @@ class TeardownActions:
                 where=cluster.name,
                 why=f"its last revision is {after.revision}, {after.status}",
                 left="objects may have been deleted",
-                next_step="run dfmc down again",
+                next_step=f"run {self.again} again",
             )
         await self._until_gone(kube, cluster, pods, say)
         return Done(f"release {cluster.release} uninstalled")
@@ -117,7 +130,7 @@ class TeardownActions:
                     why=", ".join(left[:5]),
                     left="the release is uninstalled",
                     next_step=f"kubectl --context {cluster.context} -n {cluster.namespace} describe pod {left[0]}; "
-                    "then run dfmc down again",
+                    f"then run {self.again} again",
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -135,12 +148,12 @@ class TeardownActions:
     async def volumes(self, step: Step, say: Say) -> Done:
         """Delete the release's volume claims."""
         cluster, kube = self._place(step)
-        claims = await _claims(kube, self.session, cluster)
+        claims = await _claims(kube, self.topology, cluster)
         for name in claims:
             say(f"deleting PersistentVolumeClaim {name}")
             await kube.delete("v1", "PersistentVolumeClaim", name, cluster.namespace)
         deadline = time.monotonic() + self.session.options.timeout
-        while left := await _claims(kube, self.session, cluster):
+        while left := await _claims(kube, self.topology, cluster):
             say(f"waiting for the end of PersistentVolumeClaim {left[0]}")
             if time.monotonic() >= deadline:
                 raise NotReadyError(
@@ -149,7 +162,7 @@ class TeardownActions:
                     why=f"{', '.join(left)}: a pod still uses them, or their storage does not answer",
                     left="the release is uninstalled",
                     next_step=f"kubectl --context {cluster.context} -n {cluster.namespace} describe pvc {left[0]}; "
-                    "then run dfmc down again",
+                    f"then run {self.again} again",
                 )
             await asyncio.sleep(_POLL_SECONDS)
         return Done(f"{len(claims)} volume claim{'' if len(claims) == 1 else 's'} deleted", changed=bool(claims))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dfmc.engine.reports import ClusterReport, DownReport, StatusReport, UpReport
+from dfmc.engine.reports import ClusterReport, DownCluster, DownReport, StatusReport, UpReport
 from dfmc.errors import DfmcError, FindingsError, PartialError
 from dfmc.planning.steps import FieldChange, Plan, Step
 from dfmc.state import Registration
@@ -81,6 +81,7 @@ def plan_document(plan: Plan) -> Document:
         "hasChanges": plan.has_changes,
         "steps": [_step_document(step) for step in plan.steps],
         "failures": {name: error_document(error) for name, error in plan.failures.items()},
+        "orphans": [{"name": name, "what": what} for name, what in plan.orphans.items()],
     }
 
 
@@ -120,6 +121,8 @@ def up_document(report: UpReport, error: DfmcError | None) -> Document:
         "declined": report.declined,
         "seconds": round(report.seconds, 3),
         "clusters": [cluster_document(cluster) for cluster in report.clusters],
+        "orphans": [{"name": name, "what": what} for name, what in report.plan.orphans.items()],
+        "pruned": [_down_cluster(cluster) for cluster in report.pruned],
         "error": error_document(error) if error else None,
     }
 
@@ -132,20 +135,21 @@ def down_document(report: DownReport, error: DfmcError | None) -> Document:
         "topology": report.topology,
         "declined": report.declined,
         "seconds": round(report.seconds, 3),
-        "clusters": [
-            {
-                "name": cluster.name,
-                "context": cluster.context,
-                "namespace": cluster.namespace,
-                "result": cluster.result,
-                "done": list(cluster.done),
-                "kept": list(cluster.kept),
-                "blockedBy": cluster.blocked_by,
-                "error": error_document(cluster.error) if cluster.error else None,
-            }
-            for cluster in report.clusters
-        ],
+        "clusters": [_down_cluster(cluster) for cluster in report.clusters],
         "error": error_document(error) if error else None,
+    }
+
+
+def _down_cluster(cluster: DownCluster) -> Document:
+    return {
+        "name": cluster.name,
+        "context": cluster.context,
+        "namespace": cluster.namespace,
+        "result": cluster.result,
+        "done": list(cluster.done),
+        "kept": list(cluster.kept),
+        "blockedBy": cluster.blocked_by,
+        "error": error_document(cluster.error) if cluster.error else None,
     }
 
 
@@ -158,6 +162,8 @@ def status_document(report: StatusReport) -> Document:
         "healthy": report.is_healthy,
         "clusters": [cluster_document(cluster) for cluster in report.clusters],
         "foreignRecords": list(report.foreign),
+        "orphans": [{"name": name, "what": what} for name, what in report.orphans.items()],
+        "unsearchedContexts": list(report.unsearched),
         "notCompared": error_document(report.unknown) if report.unknown else None,
     }
 

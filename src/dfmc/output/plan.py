@@ -57,6 +57,14 @@ def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
             lines.append(line(("  · ", "dim"), f"checks: {', '.join(checks)}"))
         if failure:
             lines.append(line(("  ✗ ", "red"), one_line(f"cannot be planned for: {failure.what}: {failure.why}")))
+    for name, what in plan.orphans.items():
+        steps, failure = plan.of(name), plan.failures.get(name)
+        if steps or failure:
+            lines.append(line((name, "bold"), " ", one_line(f"(orphaned: {what})")))
+        for step in steps:
+            lines += _step_lines(step)
+        if failure:
+            lines.append(line(("  ✗ ", "red"), one_line(f"{failure.what}: {failure.why}")))
     return [*lines, line(""), line(summary(plan))]
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from dfmc.engine.reports import ClusterReport, DownReport, StatusReport, UpReport
 from dfmc.engine.unlock import HeldLock
 from dfmc.output.progress import duration
+from dfmc.output.removal import orphan_lines
 from dfmc.output.text import clean, line, one_line
 from dfmc.planning.credentials import ROOT_PASSWORD, secret_name
 from dfmc.topology.load import STDIN_NAME
@@ -224,6 +225,10 @@ def status_lines(report: StatusReport, file: str, *, wide: bool = False) -> list
         remarks.append(
             line(("⚠ ", "yellow"), f"records of the manager that {file} does not know: {', '.join(report.foreign)}")
         )
+    remarks += orphan_lines(report.orphans, file)
+    if report.unsearched:
+        where = ", ".join(dict.fromkeys(report.unsearched))
+        remarks.append(line(("⚠ ", "yellow"), f"not all namespaces could be searched for what is orphaned: {where}"))
     if report.unknown:
         text = f"not compared with what {file} wants: {report.unknown}"
         remarks.append(line(("✗ ", "red"), one_line(text)))

@@ -12,10 +12,12 @@ class Consent:
     Attributes:
         adopt: Take over releases, records and Services that carry no mark of this topology.
         allow: Names of risks (planning/upgrades.py) that may be taken.
+        prune: Remove what is left of clusters that are not in the file any more.
     """
 
     adopt: bool = False
     allow: frozenset[str] = frozenset()
+    prune: bool = False
 
 
 NO_CONSENT = Consent()

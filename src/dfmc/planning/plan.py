@@ -16,6 +16,7 @@ from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
     object_conflict,
@@ -130,6 +131,10 @@ class _Planner:
                 except DfmcError as raised:
                     error = raised
             self.failures[member.name] = error
+        if self.consent.prune:
+            pruning, refused = prune_steps(self.topology, self.observed)
+            steps += pruning
+            self.failures |= refused
         present = {step.id for step in steps}
         steps = [replace(step, needs=tuple(need for need in step.needs if need in present)) for step in steps]
         return Plan(
@@ -138,6 +143,7 @@ class _Planner:
             steps=in_order(steps),
             failures=self.failures,
             manager_installed=self.observed.manager is not None or self._is_deployed(central),
+            orphans=described(orphans(self.topology, self.observed)),
         )
 
     def _trouble(self, cluster: ClusterSpec) -> DfmcError | None:

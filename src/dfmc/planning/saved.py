@@ -32,6 +32,7 @@ class SavedPlan:
         allow: Names of the risks that were accepted.
         fingerprint: What it was made from.
         steps: Each step that writes, with its differences in words.
+        prune: Whether it removes what is not in the file any more.
     """
 
     topology: str
@@ -41,6 +42,7 @@ class SavedPlan:
     allow: tuple[str, ...]
     fingerprint: Fingerprint
     steps: Mapping[str, tuple[str, ...]]
+    prune: bool = False
 
     def refuse_stale(self, plan: Plan, now: Fingerprint) -> None:
         """Refuse to carry it out when the world is not the one it was made from.
@@ -95,6 +97,7 @@ def saved_document(saved: SavedPlan) -> dict[str, Any]:
         "only": list(saved.only),
         "adopt": saved.adopt,
         "allow": list(saved.allow),
+        "prune": saved.prune,
         "fingerprint": {name: dict(facts) for name, facts in saved.fingerprint.facts.items()},
         "steps": {step_id: list(words) for step_id, words in saved.steps.items()},
     }
@@ -129,6 +132,7 @@ def read_saved(document: Any, file: str) -> SavedPlan:  # noqa: ANN401 - whateve
                 }
             ),
             steps={step_id: tuple(map(_text, words)) for step_id, words in document["steps"].items()},
+            prune=document.get("prune") is True,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{file} is a damaged plan", why=str(error), next_step="make the plan again") from error

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     VOLUMES = "volumes"
     FORGET = "forget"
     DISCARD = "discard"
+    DEREGISTER = "deregister"
+    ENTRY = "entry"
 
 
 class Action(StrEnum):
@@ -124,6 +126,7 @@ class Plan:
     Attributes:
         failures: Clusters that cannot be planned for, and why; the others go on.
         manager_installed: It answered, or its release is deployed: members need no other step of the central cluster.
+        orphans: What is left of clusters that are not in the file any more, in words, by their names.
     """
 
     topology: str
@@ -131,6 +134,7 @@ class Plan:
     steps: tuple[Step, ...]
     failures: Mapping[str, DfmcError] = field(default_factory=dict)
     manager_installed: bool = False
+    orphans: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mutations(self) -> tuple[Step, ...]:

@@ -90,12 +90,12 @@ def make_teardown(
         if trouble:
             failures[member.name] = trouble
             continue
-        steps += _steps(topology, member, observed, remains, (), delete_data=delete_data)
+        steps += cluster_steps(topology, member, observed, remains, (), delete_data=delete_data)
     if failures:
         failures[central.name] = _kept(central, tuple(failures))
     else:
         members = tuple(step.id for step in steps if step.kind is Kind.UNINSTALL)
-        steps += _steps(topology, central, observed, remains, members, delete_data=delete_data)
+        steps += cluster_steps(topology, central, observed, remains, members, delete_data=delete_data)
     present = {step.id for step in steps}
     steps = [
         Step(one.kind, one.cluster, one.action, tuple(need for need in one.needs if need in present), one.changes)
@@ -120,7 +120,7 @@ def _kept(central: ClusterSpec, members: tuple[str, ...]) -> DfmcError:
     )
 
 
-def _steps(
+def cluster_steps(
     topology: Topology,
     cluster: ClusterSpec,
     observed: Observed,
@@ -129,6 +129,7 @@ def _steps(
     *,
     delete_data: bool,
 ) -> list[Step]:
+    """Return the steps that take one cluster down, after the steps in ``needs``; what is not there needs none."""
     name, seen, left = cluster.name, observed.clusters[cluster.name], remains[cluster.name]
     is_central = name == topology.manager.cluster
     steps: list[Step] = []

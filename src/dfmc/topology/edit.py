@@ -14,10 +14,10 @@ from typing import Any
 from dfmc.errors import DfmcError, TopologyError
 from dfmc.topology.document import Document, LoadedTopology
 from dfmc.topology.emit import Style, block_lines, flow_text
+from dfmc.topology.lines import LINE_BREAK, break_at, line_end, line_start, next_line
 from dfmc.topology.nodes import Entry, Item, MappingNode, SequenceNode, plain
 from dfmc.topology.parse import BOM, parse
 
-_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _BLANK_OR_COMMENT = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)*")
 _PROPERTIES = re.compile(r"(?:[&!][^ \t\r\n]*[ \t\r\n]+)*")
 
@@ -85,9 +85,9 @@ def _block_splice(body: str, root: MappingNode, clusters: SequenceNode, entry: M
     items = clusters.items
     start = items[-2].value.end if len(items) > 1 else _skip(_PROPERTIES, body, clusters.start.index)
     dash = _skip(_BLANK_OR_COMMENT, body, start)
-    column = dash - _line_start(body, dash)
-    at = _end_of_entry(body, clusters.end, column)
-    line_break = _line_break(body, at)
+    column = dash - line_start(body, dash)
+    at = end_of_entry(body, clusters.end, column)
+    line_break = break_at(body, at)
     last = items[-1]
     if isinstance(last.value, MappingNode) and last.value.flow:
         gap = body[dash + 1 : last.start.index]
@@ -104,13 +104,13 @@ def _block_splice(body: str, root: MappingNode, clusters: SequenceNode, entry: M
     return at, piece + line_break
 
 
-def _end_of_entry(body: str, end: int, column: int) -> int:
+def end_of_entry(body: str, end: int, column: int) -> int:
     """Return where the line after an entry starts; comments indented deeper than its dash still belong to it."""
     # A block scalar ends at the start of the next line, everything else within its last line.
-    at = end if end and body[end - 1] in "\r\n" else _next_line(body, end)
+    at = end if end and body[end - 1] in "\r\n" else next_line(body, end)
     ahead = at
     while ahead < len(body):
-        following = _next_line(body, ahead)
+        following = next_line(body, ahead)
         line = body[ahead:following]
         text = line.lstrip(" \t")
         if text.startswith("#") and len(line) - len(text) > column:
@@ -125,15 +125,15 @@ def _flow_splice(body: str, root: MappingNode, clusters: SequenceNode, entry: Ma
     """Return where to insert an entry of a flow sequence, and its text with the comma it needs."""
     last = clusters.items[-1]
     end = last.value.end
-    line_break = _line_break(body, end)
-    before = body[_line_start(body, last.start.index) : last.start.index]
+    line_break = break_at(body, end)
+    before = body[line_start(body, last.start.index) : last.start.index]
     stands_alone = not before.strip(" \t")
     gap = line_break + before if stands_alone else " "
     text = _flow_entry(body, last, entry, line_break)
     comma = _skip(_BLANK_OR_COMMENT, body, end)
     has_comma = body.startswith(",", comma)
     at = comma + 1 if has_comma else end
-    rest = body[at : _line_end(body, at)]
+    rest = body[at : line_end(body, at)]
     if rest.lstrip(" \t").startswith("#"):
         # The comment belongs to the last entry: go on below it.
         at += len(rest)
@@ -149,9 +149,9 @@ def _flow_entry(body: str, neighbour: Item, entry: Mapping[str, Any], line_break
         return flow_text(entry)
     first = min([held.start for held in _own_entries(node)], key=lambda mark: mark.index, default=None)
     as_json = first is not None and body[first.index] == '"'
-    if first is None or first.line == node.start.line or "\t" in body[_line_start(body, first.index) : first.index]:
+    if first is None or first.line == node.start.line or "\t" in body[line_start(body, first.index) : first.index]:
         return flow_text(entry, as_json=as_json)
-    closing = body[_line_start(body, node.end) : node.end - 1]
+    closing = body[line_start(body, node.end) : node.end - 1]
     outer = closing if not closing.strip(" ") else ""
     pairs = [flow_text({key: value}, as_json=as_json)[1:-1] for key, value in entry.items()]
     inner = line_break + " " * first.column
@@ -205,7 +205,7 @@ def _note_steps(node: MappingNode, steps: dict[str, int]) -> None:
 
 
 def _has_blank_line(text: str) -> bool:
-    lines = _LINE_BREAK.split(text)
+    lines = LINE_BREAK.split(text)
     return any(not line.strip() for line in lines[1:-1])
 
 
@@ -213,26 +213,3 @@ def _skip(pattern: re.Pattern[str], body: str, at: int) -> int:
     """Return where ``pattern``, which may match nothing, ends."""
     found = pattern.match(body, at)
     return found.end() if found else at
-
-
-def _line_start(body: str, at: int) -> int:
-    return max(body.rfind("\n", 0, at), body.rfind("\r", 0, at)) + 1
-
-
-def _line_end(body: str, at: int) -> int:
-    found = _LINE_BREAK.search(body, at)
-    return found.start() if found else len(body)
-
-
-def _next_line(body: str, at: int) -> int:
-    found = _LINE_BREAK.search(body, at)
-    return found.end() if found else len(body)
-
-
-def _line_break(body: str, at: int) -> str:
-    """Return the line break that is used around ``at``: the last one before it, else the file's first."""
-    last = max(body.rfind("\n", 0, at), body.rfind("\r", 0, at))
-    if last >= 0:
-        return "\r\n" if body[last - 1 : last + 1] == "\r\n" else body[last]
-    found = _LINE_BREAK.search(body)
-    return found[0] if found else "\n"

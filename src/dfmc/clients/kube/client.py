@@ -161,6 +161,15 @@ class DynamicKube:
         """
         return await self._run(self._release, name, namespace)
 
+    async def release_places(
+        self, labels: Mapping[str, str], namespace: str | None = None
+    ) -> Sequence[tuple[str, str]]:
+        """Return where releases with these labels are; their records' contents, which hold passwords, stay there."""
+        wanted = {"owner": "helm", **labels}
+        records = await self._run(self._calls.list, resources.SECRET, namespace, labels=wanted, accept=METADATA_ONLY)
+        found = (one["metadata"] for one in records)
+        return sorted({(str(one["namespace"]), str(one["labels"]["name"])) for one in found if "name" in one["labels"]})
+
     async def missing(self, release: ReleaseState) -> Sequence[str]:
         """Return the objects of the release that are not there any more, as ``Service dragonfly-manager``.
 
