@@ -56,10 +56,10 @@ def run(*argv: str, environment: dict[str, str], seconds: float = 900.0) -> str:
     return done.stdout
 
 
-def exports(text: str) -> dict[str, str]:
-    """Read what ``testbed env`` prints, by a shell as its users do."""
-    script = f"set -a; {text}\nenv -0"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+def exports(text: str, environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment after what ``testbed env`` prints, by a shell as its users do."""
+    argv = ["sh", "-c", f"{text}\nenv -0"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=30, check=True)
     return dict(pair.split("=", 1) for pair in done.stdout.split("\0") if "=" in pair)
 
 
@@ -95,7 +95,7 @@ class KindWorld:
         with self.figures.seconds("testbed up"):
             flags = ["--chart", os.environ.get("DFMC_TEST_CHART", "stand-in"), "--console-port", "0"]
             self.testbed("up", *flags, "--node-image", node_image, str(self.topology))
-        self.environment |= exports(self.testbed("env"))
+        self.environment = exports(self.testbed("env"), self.environment)
         self.docker(
             "run", "--detach", "--name", REGISTRY, "--network", "kind", "--publish", "127.0.0.1::5000", "registry:2"
         )
