@@ -14,9 +14,9 @@ export UV_SYSTEM_CERTS ?= 1
 .PHONY: fuzz bench help demo demo-down test test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
 
 help:
-	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 15-25 min)"
+	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
-	@echo "make test       install what the tests need and pass them all (first time 15-25 min more for binaries)"
+	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
 	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 10 min; docs/kind.md)"

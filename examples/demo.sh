@@ -7,7 +7,7 @@ topology=examples/guide/topology.yaml
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n==> %s\n' "$*"; }
 
-say "The embedded bed: one Kubernetes cluster with the guide's five nodes (first time 15-25 minutes, then seconds)"
+say "The embedded bed: one Kubernetes cluster with the guide's five nodes (first time 10-25 minutes, then seconds)"
 dfmc testbed up "$topology"
 eval "$(dfmc testbed env)"
 

@@ -354,8 +354,24 @@ FAULTS = (
     Fault(
         "workload-deleted", "live", class_deleted, "DF353", "b", "StatefulSet dragonfly-seed-client has been deleted"
     ),
-    Fault("foreign-id", "live", config("client", foreign_id), "DF371", "b", "host.schedulerClusterID is 1.*joins a"),
-    Fault("other-redis", "live", config("scheduler", other_redis), "DF371", "b", "redis.*is redis.elsewhere:6379"),
+    Fault(
+        "foreign-id",
+        "live",
+        config("client", foreign_id),
+        "DF371",
+        "b",
+        "host.schedulerClusterID is 1.*joins a",
+        ("DF354",),
+    ),
+    Fault(
+        "other-redis",
+        "live",
+        config("scheduler", other_redis),
+        "DF371",
+        "b",
+        "redis.*is redis.elsewhere:6379",
+        ("DF354",),
+    ),
     Fault("lock-of-tomorrow", "live", lock_of_tomorrow, "DF303", "a", "renewed 1440 min in the future"),
     Fault(
         "other-scopes",

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dfmc.planning.checks.facts import ClusterFacts, Endpoint, Facts, Reached
+from dfmc.planning.checks.facts import ClusterFacts, Counted, Endpoint, Facts, Reached
 from dfmc.planning.checks.model import Finding, Outcome, run_checks
 from dfmc.planning.checks.table import CHECKS
 from dfmc.planning.exposure import services
@@ -62,6 +62,7 @@ def healthy(file: Topology | None = None) -> Facts:
         storage_classes=(storage_class("standard", default=True),),
         manifest=manifest(),
         reached=(Reached(Endpoint("grpc", "manager.example.com", 65003), True, True),),
+        counted=Counted(registered=3, received=9_000_000, clients=2, is_older=True),
     )
     return Facts(
         topology=file,
@@ -140,10 +141,11 @@ def _config_maps(file: Topology, cluster: ClusterSpec, world: Observed) -> tuple
 
 
 def _put(content: dict[str, Any], path: str, value: Any) -> None:
-    *outer, last = path.split(".")
+    listed, of_every, inner = path.partition("[].")
+    *outer, last = listed.split(".")
     for key in outer:
         content = content.setdefault(key, {})
-    content[last] = value
+    content[last] = [{inner: one} for one in value] if of_every else value
 
 
 def pod(name: str, component: str, ip: str, node: str = "a-1") -> PodState:

@@ -160,6 +160,9 @@ class NoPulls:
     def traces(self, url: str) -> Any:
         raise AssertionError("no traces")
 
+    def registry_beside(self, node: str) -> Any:
+        raise AssertionError("no registry")
+
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str | None, str]:
     return obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]

@@ -21,6 +21,7 @@ from dfmc.redaction import Redactor
 from dfmc.state import (
     ClusterRecord,
     KubernetesFacts,
+    LocalRegistry,
     NodePull,
     Observed,
     ObservedCluster,
@@ -82,6 +83,7 @@ class SimClients:
         self.pull_fails: DfmcError | None = None
         self.node_pull = NodePull(1.5)
         self.lets_delete = True
+        self.beside: LocalRegistry | None = None
         self.traced: list[str] = []
         self.trace_hosts: frozenset[str] | DfmcError = frozenset()
 
@@ -106,6 +108,12 @@ class SimClients:
     def registry(self, url: str) -> SimClients:
         self.asked.append(url)
         return self
+
+    @asynccontextmanager
+    async def registry_beside(self, node: str) -> AsyncIterator[LocalRegistry | None]:
+        self.asked.append(f"registry beside {node}")
+        yield self.beside
+        self.asked.append("registry removed")
 
     def traces(self, url: str) -> SimClients:
         return self
@@ -163,6 +171,8 @@ class VerifyWorld:
         self.errors: dict[str, DfmcError] = {}
         self.released = set(self.sim.ids)
         self.notes: list[str] = []
+        self.started: dict[str, float] = {}
+        self.waited: list[float] = []
 
     def verify(self, options: VerifyOptions, *only: str) -> VerifyReport:
         """Run the engine's function; nothing is waited for."""
@@ -178,7 +188,11 @@ class VerifyWorld:
             assert rest == {"deep": True, "only": only}
             return self.observed()
 
+        async def pause(seconds: float) -> None:
+            self.waited.append(seconds)
+
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("dfmc.engine.verify._pause", pause)
             patch.setattr("dfmc.engine.verify.observe", observe)
             patch.setattr("dfmc.engine.counters._SETTLING_PAUSES", (0.0,) * 3)
             patch.setattr("dfmc.engine.verify._TRACE_PAUSES", (0.0,) * 2)
@@ -237,7 +251,8 @@ class VerifyWorld:
             if key[0] == name:
                 ready = peer.up and key not in self.not_ready
                 component = "seed-client" if peer.is_seed else "client"
-                yield PodState(peer.pod, component, "Running", ready, f"ip-of-{peer.node}", peer.node)
+                started = self.started.get(name) if peer.is_seed else None
+                yield PodState(peer.pod, component, "Running", ready, f"ip-of-{peer.node}", peer.node, started=started)
 
     def _workloads(self, name: str, pods: tuple[PodState, ...]) -> Any:
         kinds = {"scheduler": "StatefulSet", "seed-client": "StatefulSet", "client": "DaemonSet"}

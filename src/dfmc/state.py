@@ -14,6 +14,8 @@ from typing import Any, Literal
 from dfmc.errors import DfmcError
 from dfmc.symbols import Pending
 
+# How kind names its nodes of docker in ``spec.providerID``.
+KIND_PROVIDER = "kind://docker/"
 PENDING_STATUSES = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
 
 _POD_DOMAIN = re.compile(r"(.+)\.[^.]+\.[^.]+\.svc(?:\..+)?")
@@ -214,6 +216,21 @@ class PushedImage:
     layer: str
     manifests: tuple[str, ...]
     blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LocalRegistry:
+    """A registry that runs beside kind's nodes.
+
+    Attributes:
+        host: host:port by its name on the nodes' network.
+        address: Likewise by its IP address.
+        url: From this machine.
+    """
+
+    host: str
+    address: str
+    url: str
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def offered(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch, words: str) -> list[str
         ("render missing.yaml -c ", []),
         ("render fifo -c ", []),
         ("render - -c ", []),
+        ("doctor --skip DF38", ["DF381", "DF382"]),
     ],
 )
 def test_the_names_in_the_file_are_offered(

@@ -162,6 +162,8 @@ def test_roles_are_printed_for_whoever_is_named(dfmc: Dfmc, engine: Engine, monk
     assert documents["RoleBinding"]["subjects"] == [{"kind": "ServiceAccount", "name": "dfmc", "namespace": "ci"}]
     assert documents["Role"]["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
     assert not [one for one in yaml.safe_load_all(dfmc("rbac").out) if one["kind"].endswith("Binding")]
+    for flags, is_there in ((), False), (("--verify",), True):
+        assert ("pods/proxy" in dfmc("rbac", *flags).out) == is_there
 
 
 @pytest.mark.parametrize("subject", ["ci", "user:", "serviceaccount:ci", "serviceaccount:/x", "robot:x"])

@@ -14,10 +14,13 @@ from scenarios import scenario
 
 HEAVY = ("pydantic", "yaml", "rich", "asyncio", "kubernetes", "pyhelm3", "httpx2", "stamina", "logging")
 COMMANDS = (
-    "validate", "explain", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console", "schema",
-    "version", "testbed",
+    "validate", "explain", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac",
+    "unlock", "add-cluster", "console", "schema", "version", "testbed",
 )  # fmt: skip
-WITH_FILE = ("validate", "match", "render", "plan", "up", "status", "verify", "add-cluster", "console")
+WITH_FILE = (
+    "validate", "match", "render", "plan", "up", "down", "status", "verify", "doctor", "images", "rbac", "unlock",
+    "add-cluster", "console",
+)  # fmt: skip
 
 
 def loaded_after(*arguments: str) -> set[str]:
@@ -61,8 +64,11 @@ def test_version_is_one_line(dfmc: Dfmc) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_ends_with_an_example_that_the_command_accepts_to_read(command: str, dfmc: Dfmc) -> None:
     lines = dfmc(command, "--help").out.rstrip().splitlines()
-    assert lines[-2].strip() == "Example:"
-    assert lines[-1].strip().startswith(f"dfmc {command}")
+    (head,) = [number for number, text in enumerate(lines) if text.strip() in ("Example:", "Examples:")]
+    examples = [text.strip() for text in lines[head + 1 :]]
+    assert examples
+    assert all(text.startswith(f"dfmc {command}") for text in examples)
+    assert lines[head].strip() == ("Example:" if len(examples) == 1 else "Examples:")
 
 
 @pytest.mark.parametrize("command", WITH_FILE)
@@ -74,7 +80,7 @@ def test_help_names_the_variable_of_the_file(command: str, dfmc: Dfmc) -> None:
     ("arguments", "message"),
     [
         (["nonsense"], "✗ No such command 'nonsense'.\n  next see `dfmc --help`\n"),
-        (["up", "--bad"], "✗ No such option: --bad\n  next see `dfmc up --help`\n"),
+        (["up", "--nonsense"], "✗ No such option: --nonsense\n  next see `dfmc up --help`\n"),
         (["up", "--timeout", "5x"], "✗ --timeout: '5x' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["up", "--timeout", "0s"], "✗ --timeout: '0s' is no duration\n  next write it like 90s, 15m or 1h30m\n"),
         (["validate", "-f", "x", "y"], "✗ two files are given: y and -f x\n  next give one of them\n"),

@@ -87,7 +87,7 @@ def test_up_makes_the_guide_s_cluster_as_its_users_would(up: Dfmc, programs: Kin
     assert ended.err.splitlines()[-3:] == [
         "creating kind cluster kind: a control plane and 4 workers (about a minute)",
         "bed up: context kind-kind",
-        'next  eval "$(dfmc testbed env --provider kind)"; dfmc up',
+        'next  eval "$(dfmc testbed env --provider kind)"; dfmc images --load kind && dfmc up',
     ]
     config = yaml.safe_load((cluster / "kind.yaml").read_text())
     assert len(config["nodes"]) == 5
@@ -105,6 +105,23 @@ def test_a_second_up_only_looks(up: Dfmc, programs: KindPrograms) -> None:
         ["docker", "ps", "--all"],
         ["docker", "exec", "kind-control-plane"],
     ]
+
+
+def test_up_without_options_goes_on_with_those_of_the_last_time(
+    up: Dfmc, dfmc: Dfmc, programs: KindPrograms, bed: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "topology.yaml").write_text(TWO)
+    programs.change(names=["eu-control-plane.kind"])
+    up("topology.yaml", "--chart", "stand-in", "--node-image", "node:1")
+    copy = (bed / "topology.yaml").read_text()
+    programs.change(clusters={"eu": programs.world["clusters"]["eu"]})  # somebody deleted the other one
+    programs.forget()
+    monkeypatch.chdir(bed)
+    assert dfmc("testbed", "up", "--provider", "kind").code == 0
+    (create,) = programs.calls("kind create")
+    assert create[create.index("--name") + 1] == "us"
+    assert create[create.index("--image") + 1] == "node:1"
+    assert (bed / "topology.yaml").read_text() == copy
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -266,7 +283,7 @@ def test_status_shows_nodes_and_is_0_while_all_are_ready(up: Dfmc, dfmc: Dfmc, p
     ended = dfmc("testbed", "status", "--provider", "kind", "-o", "json")
     document = json.loads(ended.out)
     assert ended.code == 1
-    assert (document["kind"], document["running"]) == ("TestbedStatus", False)
+    assert (document["kind"], document["provider"], document["running"]) == ("TestbedStatus", "kind", False)
     assert document["clusters"][0]["stopped"] == ["kind-worker2"]
 
 

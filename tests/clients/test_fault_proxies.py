@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,7 +18,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from clients.made_up_certificate import CERTIFICATE, server_context
-from dfmc.testbed.faults import Fault, FaultPlan, HttpProxy, Kind, TcpProxy, is_mutation, redirected
+from dfmc.testbed.faults import Authority, Fault, FaultPlan, HttpProxy, Kind, TcpProxy, is_mutation, redirected
 from dfmc.testbed.simulated_manager import SimulatedManager
 
 SECONDS = 60  # of a test's own patience; no test comes near it
@@ -310,6 +312,22 @@ def test_a_kubeconfig_is_led_through_proxies_context_by_context(tmp_path: Path) 
     assert made["clusters"][1]["cluster"]["certificate-authority-data"] == "x"
     assert copy.stat().st_mode & 0o077 == 0
     assert yaml.safe_load(original.read_text()) == document
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes an authority with openssl")
+def test_a_certificate_that_the_clusters_authority_signed_is_trusted(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/thing").respond_with_json({"it": "works"})
+    made = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=ca")
+    files = ("-keyout", str(tmp_path / "ca.key"), "-out", str(tmp_path / "ca.crt"))
+    subprocess.run(["openssl", *made, *files], check=True, capture_output=True, timeout=SECONDS)
+    context = Authority(tmp_path).server_context(tmp_path / "tls")
+    assert (tmp_path / "tls" / "fault-proxy.key").stat().st_mode & 0o077 == 0
+    with HttpProxy(target(httpserver), tls=context) as proxy:
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+        connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, timeout=SECONDS, context=trusting)
+        connection.request("GET", "/thing")
+        assert json.loads(connection.getresponse().read()) == {"it": "works"}
+        connection.close()
 
 
 def test_a_handler_sees_the_request_as_it_was_sent(httpserver: HTTPServer) -> None:

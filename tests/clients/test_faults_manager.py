@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 
 from clients.fake_manager import FakeClock
@@ -158,6 +159,21 @@ def test_a_read_outlives_a_passing_fault(fault: Fault, world: Bench) -> None:
 
     assert asyncio.run(main()) == ["cluster-1"]
     assert attempts >= 2
+
+
+def test_attempts_that_hang_use_up_the_patience_and_not_more() -> None:
+    """Thirty seconds each would make more than a minute of the 35 that a manager gets to come back."""
+    clock = FakeClock()
+    started = clock.now
+
+    def hang(request: httpx2.Request) -> httpx2.Response:
+        clock.now += request.extensions["timeout"]["read"]
+        raise httpx2.ReadTimeout("nothing came")
+
+    client = RestManager("http://x", transport=httpx2.MockTransport(hang), clock=clock, sleep=clock.sleep)
+    with pytest.raises(UnreachableError, match="no whole answer within"):
+        asyncio.run(client.clusters())
+    assert 35 <= clock.now - started <= 40
 
 
 # --- registering a cluster ---------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """Objects in, objects out, and what each refusal of the API server becomes."""
 
+import asyncio
 import json
 import logging
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,23 @@ def test_what_is_not_there_is_none_or_false(api: FakeApi) -> None:
     api.refuses(f"{SECRETS}/s", 404, 'secrets "s" not found', method="DELETE")
     assert api.ask(lambda kube: kube.get("v1", "Secret", "s", "cluster-a")) is None
     assert api.ask(lambda kube: kube.delete("v1", "Secret", "s", "cluster-a")) is False
+
+
+def test_kinds_that_are_not_served_are_told_in_their_order(api: FakeApi) -> None:
+    api.answers("/apis/apps/v1", {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]})
+    api.refuses("/apis/example.com/v1", 404, "the server could not find the requested resource")
+    asked = [("example.com/v1", "Thing"), ("apps/v1", "Deployment"), ("apps/v1", "Wish")]
+    assert api.ask(lambda kube: kube.unserved(asked)) == [("example.com/v1", "Thing"), ("apps/v1", "Wish")]
+    assert sorted(api.requests) == ["GET /apis/apps/v1", "GET /apis/example.com/v1"]
+
+
+def test_the_clock_of_the_api_server_is_in_its_answers(api: FakeApi) -> None:
+    api.answers("/version", {"gitVersion": "v1.34.4"})
+    api.answers("/api/v1/namespaces/kube-system", {"metadata": {"uid": "u"}})
+    api.lists("/api/v1/nodes", [])
+    ahead = api.ask(lambda kube: kube.facts(node_selector={})).clock_ahead
+    assert ahead is not None  # the server of these tests dates its answers, by this machine's clock
+    assert abs(ahead) < 300
 
 
 def test_deleting_what_is_there_is_true(api: FakeApi) -> None:
@@ -353,3 +373,17 @@ def test_the_last_words_of_a_container_are_few_readable_and_never_half_a_line(ap
     api.server.expect_ordered_request(path).respond_with_data(b"not kept", status=400)
     asked = [api.ask(lambda kube: kube.last_words("p", "cluster-a", "c")) for _ in range(3)]
     assert asked == ["two\nthree\nfour", "whole", ""]
+
+
+def test_a_lease_is_renewed_while_every_other_thread_waits_for_a_silent_server(api: FakeApi) -> None:
+    answer = threading.Event()
+    metadata = {"name": "l", "namespace": "cluster-a"}
+    lease: dict[str, Any] = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+    api.answers("/apis/coordination.k8s.io/v1/namespaces/cluster-a/leases/l", lease, method="PUT")
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        executor.submit(answer.wait, 60)
+        try:
+            renewed = api.ask(lambda kube: asyncio.wait_for(kube.replace(lease), 30), executor=executor)
+        finally:
+            answer.set()
+    assert renewed == lease

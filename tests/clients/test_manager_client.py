@@ -216,6 +216,50 @@ def test_one_sign_in_serves_every_request_as_a_bearer_token_and_without_cookies(
         assert "token" not in str(request.url)
 
 
+def test_one_try_of_a_password_is_one_request_and_leaves_the_session_alone(fake: FakeManager) -> None:
+    manager = client(fake, fake.clock)
+    run(manager.sign_in(ROOT))
+    kept = set(fake.tokens)
+    fake.clock.now += 60
+    assert run(manager.takes_password("dragonfly")) is False
+    fake.clock.now += 60
+    assert run(manager.takes_password(ROOT)) is True
+    run(manager.clusters())
+    assert fake.log.count("POST /api/v1/users/signin") == 3
+    assert fake.requests[-1].headers["Authorization"].removeprefix("Bearer ") in kept
+
+
+def test_a_key_is_tried_with_a_token_of_its_own(fake: FakeManager) -> None:
+    manager = client(fake, fake.clock)
+    run(manager.sign_in(ROOT))
+    assert run(manager.takes_key("public-key")) is False
+    forged = fake.requests[-1].headers["Authorization"].removeprefix("Bearer ")
+    assert forged not in fake.tokens
+    fake.tokens.add(forged)
+    assert run(manager.takes_key("public-key")) is True
+    run(manager.clusters())
+    assert fake.requests[-1].headers["Authorization"] != f"Bearer {forged}"
+
+
+def test_a_key_that_is_taken_and_denied_its_role_is_taken(fake: FakeManager) -> None:
+    fake.before = lambda request: httpx2.Response(401, json={"message": "permission deny"})
+    assert run(client(fake, fake.clock).takes_key("public-key")) is True
+
+
+@pytest.mark.parametrize(("date", "ahead"), [("Thu, 01 Jan 2099 00:00:00 GMT", True), ("soon", None), ("", None)])
+def test_the_managers_clock_is_in_its_answers(date: str, ahead: bool | None, fake: FakeManager) -> None:
+    def dated(request: httpx2.Request, answer: httpx2.Response) -> httpx2.Response:
+        if date:
+            answer.headers["Date"] = date
+        return answer
+
+    fake.after = dated
+    manager = client(fake, fake.clock)
+    run(manager.sign_in(ROOT))
+    seconds = run(manager.clock_ahead())
+    assert (seconds is None) if ahead is None else (seconds is not None and seconds > 1e9)
+
+
 def test_a_sign_in_just_before_this_run_does_not_make_the_right_password_wrong(fake: FakeManager) -> None:
     fake.poisoned_until = fake.clock.now + 4
     assert run(client(fake, fake.clock).sign_in(ROOT, "dragonfly")) == 0

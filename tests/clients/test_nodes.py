@@ -11,7 +11,7 @@ import pytest
 
 from dfmc.clients.nodes import SCRIPT, KindNodes, ShortPodNodes, node_access
 from dfmc.clients.pull_protocols import NodeAccess
-from dfmc.errors import DfmcError, NotReadyError, UsageError
+from dfmc.errors import AuthError, DfmcError, NotReadyError, UsageError
 from dfmc.state import NodePull, PodRun
 from fakes import FakeKube
 
@@ -218,6 +218,12 @@ def test_a_kind_node_of_another_machine_is_entered_by_a_pod(docker: Path) -> Non
     kube = kind_node()
     assert pull(node_access(kube, str)) == NodePull(0.009)
     assert len(kube.made) == 1
+
+
+def test_who_may_not_read_nodes_enters_them_by_a_pod(docker: Path) -> None:
+    kube = kind_node()
+    kube.fail["get Node worker-1"] = AuthError("not allowed to get nodes worker-1")
+    assert pull(node_access(kube, str)) == NodePull(0.009)
 
 
 def test_without_docker_there_are_pods_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 
 from bed_tools import ManagerRest, wait_until
 from bed_world import World
+from dfmc.testbed.faults import Authority, Fault, HttpProxy, Kind, is_mutation, redirected
 from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -155,6 +158,57 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
     assert f":{first.pid}:" in second.stderr
     assert "another run is at work" in second.stderr
     assert statuses(world, "cluster-b") == ["deployed"]
+
+
+def of_member_b(method: str, path: str) -> bool:
+    """Whether a request changes something in b's namespace; helm's record of the release is the first."""
+    return is_mutation(method, path) and "/namespaces/cluster-b/" in path
+
+
+@contextmanager
+def through_a_proxy(world: World, directory: Path) -> Iterator[tuple[HttpProxy, str]]:
+    """A proxy in front of the bed's API server, and a kubeconfig that leads through it."""
+    state, context = world.bed, world.tools.context
+    authority = Authority(state.cluster_layout(context).kwok / "pki")
+    target = ("127.0.0.1", state.plan.cluster(context).block.ports.api_server)
+    tls = authority.server_context(directory / "tls")
+    with HttpProxy(target, tls=tls, target_tls=authority.client_context()) as proxy:
+        yield proxy, str(redirected(state.kubeconfig, {context: proxy.url}, directory / "kubeconfig"))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param([Fault(Kind.DROP_ANSWER, matches=of_member_b)], marks=scenario("N5", real=True), id="lost"),
+        pytest.param(
+            [
+                Fault(Kind.ANSWER, times=2, matches=of_member_b, status=429, retry_after="1"),
+                Fault(Kind.ANSWER, at=6, matches=of_member_b, status=500),
+            ],
+            marks=scenario("N6", real=True),
+            id="429 and 500",
+        ),
+    ],
+)
+def test_what_fails_in_the_middle_of_an_installation_is_finished(
+    faults: list[Fault], up_world: World, tmp_path: Path
+) -> None:
+    world = up_world
+    before = records(world)
+    world.tools.remove_namespaces("cluster-b")
+    with through_a_proxy(world, tmp_path) as (proxy, kubeconfig):
+        proxy.plan.arm(*faults)
+        first = world.dfmc("up", str(world.topology), code=None, KUBECONFIG=kubeconfig)
+        struck = [one for one in proxy.plan.requests if one.fault]
+        assert len(struck) >= len(faults)
+        assert "/secrets" in struck[0].path  # helm's record of the release comes first
+        assert first.code in (0, 1, 5, 7, 9, 12), first.text
+        assert first.code == 0 or "next" in first.stderr
+        assert not [status for status in statuses(world, "cluster-b") if status.startswith("pending")]
+        world.dfmc("up", str(world.topology), KUBECONFIG=kubeconfig)
+    assert statuses(world, "cluster-b").count("deployed") == 1
+    assert records(world) == before
+    assert nothing_is_left_to_do(world)
 
 
 @scenario("V4", real=True)

@@ -24,10 +24,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 @pytest.fixture
 def waiting_run(empty_world: World) -> Iterator[subprocess.Popen[str]]:
-    """A run of ``up`` that waits for pods of b, which no node takes."""
+    """A run of ``up`` that waits for the manager, which somebody has scaled away: nobody calls that hopeless."""
     world = empty_world
-    world.tools.kubectl("cordon", "-l", "cluster=b")
-    world.tools.kubectl("-n", "cluster-b", "delete", "pod", "-l", "component=scheduler", "--wait=false")
+    manager = ("-n", "cluster-a", "scale", "deployment", "dragonfly-manager")
+    world.tools.kubectl(*manager, "--replicas=0")
+    wait_until("the manager's end", lambda: not world.tools.pods("cluster-a", "component=manager"))
     process = subprocess.Popen(
         [sys.executable, "-m", "dfmc", "up", str(world.topology)],
         env=world.environment,
@@ -39,9 +40,11 @@ def waiting_run(empty_world: World) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        world.tools.kubectl("uncordon", "-l", "cluster=b")
         process.kill()
         process.communicate()
+        world.tools.kubectl(*manager, "--replicas=1")
+        rollout = ("rollout", "status", "deployment/dragonfly-manager", "--timeout=100s")
+        world.tools.kubectl("-n", "cluster-a", *rollout)
 
 
 def lock_holder(world: World) -> str:
@@ -187,13 +190,13 @@ def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_rea
 
 def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting_run: subprocess.Popen[str]) -> None:
     world = empty_world
-    wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world))
+    wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world), 120)
     held = world.dfmc("unlock", str(world.topology), "--yes", code=8)
     assert f":{waiting_run.pid}:" in held.stdout
     assert f":{waiting_run.pid}:" in lock_holder(world)
     freed = world.dfmc("unlock", str(world.topology), "--yes", "--force")
     assert freed.stdout.endswith("the lock is free\n")
-    _, said = waiting_run.communicate(timeout=60)
+    _, said = waiting_run.communicate(timeout=120)
     assert waiting_run.returncode == 8, said
     assert "the lock was lost" in said
     assert lock_holder(world) == ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pytest
 from clients.fake_manager import FakeClock
 from dfmc.clients.manager import RestManager
 from dfmc.clients.protocols import ChartArchive
+from dfmc.engine import manager_actions
 from dfmc.engine.actions import Actions
 from dfmc.engine.credentials import read_stored, write
 from dfmc.engine.lock import Lock
@@ -24,11 +25,11 @@ from dfmc.errors import ConflictError, DfmcError, LockedError
 from dfmc.planning.credentials import plan_credentials
 from dfmc.planning.steps import Action, Kind, Step
 from dfmc.redaction import Redactor
-from dfmc.state import Observed, StoredCredentials
+from dfmc.state import Observed, StoredCredentials, WorkloadState
 from dfmc.testbed.faults import Fault, HttpProxy
 from dfmc.testbed.faults import Kind as FaultKind
 from dfmc.testbed.simulated_manager import SimulatedManager
-from fakes import FakeKube
+from fakes import FakeKube, NoPulls
 from scenarios import scenario
 from topologies import entry, topology
 
@@ -47,12 +48,25 @@ class World:
         self.proxy = proxy
         self.clock = clock
         self.kube = FakeKube()
+        self._pauses = 0
+        self._back: Callable[[], None] = proxy.plan.clear
         clusters = [entry("a"), entry("b", scopes={"idc": "cluster-2"}), entry("c", scopes={"cidrs": ["10.3.0.0/16"]})]
         self.topology = topology(manager={"cluster": "a", "access": proxy.url}, clusters=clusters)
 
-    # What Session asks of its factory.
     def manager_client(self, base_url: str) -> RestManager:
-        return RestManager(base_url, clock=self.clock, sleep=self.clock.sleep)
+        return RestManager(base_url, clock=self.clock, sleep=self._pause)
+
+    def back_after(self, pauses: int, back: Callable[[], None]) -> None:
+        """Call ``back`` at that pause of a client while connections are refused, and at every later one."""
+        self._pauses, self._back = pauses, back
+
+    async def _pause(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        if self._pauses and self.proxy.plan.refuses:
+            self._pauses -= 1
+            if not self._pauses:
+                self._back()
+                self._pauses = 1
 
     async def stored(self) -> StoredCredentials:
         """The credentials' Secret, written by the first run before anything uses it."""
@@ -104,7 +118,7 @@ class World:
         assert self.manager.database.hashes == {1: stored.values["root-password"]}
 
 
-class Factory:
+class Factory(NoPulls):
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -119,18 +133,6 @@ class Factory:
 
     def chart_source(self) -> Any:
         raise AssertionError("no chart is needed here")
-
-    def blobs(self) -> Any:
-        raise AssertionError("nothing is pulled here")
-
-    def nodes(self, kube: Any) -> Any:
-        raise AssertionError("nothing is pulled here")
-
-    def registry(self, url: str) -> Any:
-        raise AssertionError("nothing is pushed here")
-
-    def traces(self, url: str) -> Any:
-        raise AssertionError("nothing is pulled here")
 
 
 def step(kind: Kind, cluster: str) -> Step:
@@ -196,6 +198,39 @@ def test_a_run_that_fails_at_any_change_is_finished_by_the_next(version: str, ki
     assert 5 <= at < 19
     assert failures
     assert all(error.next_step for error in failures)
+
+
+class Restarts(FakeKube):
+    """A cluster in which whoever looks at the manager's pods finds it started again."""
+
+    def __init__(self, back: Callable[[], None]) -> None:
+        super().__init__()
+        self.back = back
+
+    async def workloads(self, release: str, namespace: str) -> Sequence[WorkloadState]:
+        self.back()
+        return []
+
+
+@scenario("K9", "R5", real=HALF)
+def test_a_manager_that_restarts_at_any_request_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is away from the first request on, then from the second, … and back after the client has paused twice."""
+    monkeypatch.setattr(manager_actions, "_MANAGER_POLL_SECONDS", 0.01)
+    for at in range(1, 60):
+        with a_world("2.5.1") as world:
+
+            def back(world: World = world) -> None:
+                for replica in world.manager.replicas:
+                    replica.cache.written()  # a new process remembers nothing
+                world.proxy.plan.clear()
+
+            world.kube = Restarts(back)
+            world.back_after(2, back)
+            world.proxy.plan.arm(Fault(FaultKind.CUT, at=at, matches=lambda method, path: True))
+            world.check(world.up())
+            if not world.proxy.plan.struck:
+                break
+    assert 10 < at < 59
 
 
 @scenario("S5", real=HALF)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dfmc.errors import DfmcError, PreflightError, UnreachableError
-from dfmc.planning.checks.facts import Endpoint, Facts, Need, Reached, Right
+from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError
+from dfmc.planning.checks.facts import Counted, Endpoint, Facts, Need, Reached, Right
 from dfmc.state import ClusterRecord, SchedulerRecord, ScopesRecord
 from doctor_world import (
     NOW,
@@ -61,7 +61,9 @@ def test_what_no_check_answers_for_is_told_once_for_each_cause() -> None:
     error = DfmcError("no right to list nodes")
     unread = {(need, "b"): error for need in (Need.NODES, Need.PODS)}
     facts = replace(healthy(), unread=unread)
-    assert only(facts, "DF300").place == "nodes of b"
+    assert (only(facts, "DF300").place, only(facts, "DF300").level) == ("nodes of b", "error")
+    forbidden = replace(healthy(), unread={(Need.PODS, "b"): AuthError("no right")})
+    assert only(forbidden, "DF300").level == "warning"
     skipped = outcomes(facts)["DF321"]
     assert [(one.cluster, one.why) for one in skipped.skipped] == [("b", "nodes could not be read")]
     assert skipped.result == "ok"  # a was looked at
@@ -354,10 +356,8 @@ def test_a_file_that_was_not_applied() -> None:
 
 
 def test_what_up_would_refuse_is_told() -> None:
-    file = topology(chart={"repository": "https://charts.example/", "version": "1.1.1"})
     facts = planned_anew(with_release(healthy(), "b", chart_version="1.4.2"))
-    assert "cannot be changed to 1.7.4 in place" in found(facts)["DF354"][0].what
-    assert file.chart.version == "1.1.1"
+    assert "1.4.2 cannot be changed to 1.7.4" in found(facts)["DF354"][0].what
 
 
 # --- the manager -----------------------------------------------------------------------------------------------
@@ -427,6 +427,10 @@ def test_a_row_that_nobody_will_clean_up(spoke: float | None) -> None:
     finding = only(with_rows(row(9, "gone-0", 2, spoke=spoke)), "DF363")
     assert (finding.cluster, finding.level) == ("b", "warning")
     assert "gone-0 (10.9.9.9:8002)" in finding.what
+
+
+def test_rows_of_clusters_that_are_not_looked_at_are_not_judged() -> None:
+    assert found(replace(with_rows(row(9, "dragonfly-scheduler-0", 2)), selected=("a",))) == {}
 
 
 def test_a_row_that_the_manager_cleans_up_itself_is_left_to_it() -> None:
@@ -500,6 +504,25 @@ def test_scopes_that_send_peers_elsewhere() -> None:
 def test_by_id_scopes_decide_nothing() -> None:
     stolen = with_record(healthy(), "a", scopes=ScopesRecord(cidrs=("10.0.0.0/8",)))
     assert "DF373" not in found(stolen)
+
+
+def test_clients_that_their_own_schedulers_have_never_heard_of() -> None:
+    lost = Counted(registered=0, received=9_000_000, clients=2, is_older=True)
+    finding = only(with_cluster(healthy(), "b", counted=lost), "DF374")
+    assert finding.what.startswith("its 2 clients have fetched 9000000 bytes")
+    assert finding.why.endswith("a has registered 3")
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        Counted(registered=0, received=0, clients=2, is_older=True),
+        Counted(registered=0, received=9, clients=2, is_older=False),
+        Counted(registered=1, received=9, clients=2, is_older=True),
+    ],
+)
+def test_counters_that_prove_nothing(harmless: Counted) -> None:
+    assert found(with_cluster(healthy(), "b", counted=harmless)) == {}
 
 
 # --- credentials -----------------------------------------------------------------------------------------------

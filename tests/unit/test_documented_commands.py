@@ -46,7 +46,8 @@ def shell_lines(document: str) -> list[str]:
 
 COMMAND = typer.main.get_command(app)
 WORKFLOW_COMMANDS = list(commands([line for step in steps() for line in step.get("run", "").splitlines()]))
-DOCUMENTED = {name: list(commands(shell_lines(name))) for name in ("README.md", "docs/ci.md")}
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{file.name}" for file in sorted((ROOT / "docs").glob("*.md"))))
+DOCUMENTED = {name: list(commands(shell_lines(name))) for name in DOCUMENTS}
 ALL = [(WORKFLOW.name, line) for line in WORKFLOW_COMMANDS] + [
     (name, line) for name, lines in DOCUMENTED.items() for line in lines if "COMMAND" not in line
 ]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
-from dfmc.engine.chart_objects import release_objects
+from dfmc.engine.chart_objects import chart_objects, release_objects
 from dfmc.engine.preflight import needs_of
+from dfmc.errors import DfmcError
 from dfmc.output.roles import roles_yaml
-from dfmc.planning.rights import ObjectKind, object_kind, plural
+from dfmc.planning.rights import ObjectKind, object_kind, plural, verify_rights
 from dfmc.planning.roles import Subject, needs_of_commands, role_objects
 from dfmc.planning.steps import Kind
 from dfmc.state import AccessNeed, ReleaseState
@@ -48,6 +54,18 @@ def test_down_adds_deletions() -> None:
     added = set(needs_of_commands(FILE, FILE.central, OBJECTS, down=True)) - without
     assert AccessNeed("delete", "", "persistentvolumeclaims", "cluster-a") in added
     assert AccessNeed("delete", "", "namespaces", "cluster-a", name="cluster-a") in added
+
+
+def test_verify_adds_the_way_to_counters_and_proxies_and_short_lived_pods() -> None:
+    needs = verify_rights(FILE.cluster("b"))
+    assert {need.namespace for need in needs} == {"cluster-b"}
+    assert {(need.verb, need.resource) for need in needs} >= {
+        ("get", "pods/proxy"),
+        ("create", "pods/portforward"),
+        ("create", "pods"),
+        ("delete", "pods"),
+        ("get", "pods/log"),
+    }
 
 
 def test_roles_say_the_same_as_the_needs() -> None:
@@ -114,3 +132,28 @@ metadata: {name: x, namespace: elsewhere}
 
 def test_steps_that_only_look_need_nothing_to_be_asked() -> None:
     assert Kind.READY not in {step.kind for step in plan(FILE, fresh(FILE)).mutations}
+
+
+class Template:
+    """A helm that renders one object per cluster, and fails for whoever switches ``client.metrics.enable``."""
+
+    def __init__(self) -> None:
+        self.rendered: list[str] = []
+
+    async def template(self, *, namespace: str, values: Mapping[str, Any], **rest: Any) -> str:
+        self.rendered.append(namespace)
+        if values["client"].get("metrics", {}).get("enable") is False:
+            raise DfmcError("helm template failed")
+        assert "canary" not in str(values)
+        return f"apiVersion: v1\nkind: Service\nmetadata: {{name: x, namespace: {namespace}}}\n"
+
+
+def test_helm_renders_once_for_all_clusters_with_the_same_switches() -> None:
+    spoilt = entry("d", values={"client": {"metrics": {"enable": False}}})
+    file = topology(clusters=[entry("a"), entry("b"), entry("c", nodeSelector={"x": "y"}), spoilt])
+    helm = Template()
+    found = asyncio.run(chart_objects(file, file.clusters, Path("/nowhere"), helm))  # type: ignore[arg-type]
+    assert sorted(helm.rendered) == ["cluster-a", "cluster-b", "cluster-d"]
+    assert found["c"] == (ObjectKind("", "services", "cluster-c"),)
+    assert isinstance(found["d"], DfmcError)
+    assert found["d"].where == "d"

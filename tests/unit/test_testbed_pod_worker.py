@@ -50,6 +50,8 @@ class Host:
     pids: list[int] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     became_ready: int = 0
+    ports: tuple[int, ...] = ()
+    forwarded: list[tuple[int, ...]] = field(default_factory=list)
 
     def pod_address(self, pod: dict[str, Any]) -> str:
         return "10.64.0.1"
@@ -70,7 +72,7 @@ class Host:
         def on_ready() -> None:
             self.became_ready += 1
 
-        return ProcessPlan(("/bin/sh", "-c", self.script), self.ready, {"GREETING": "hello"}, on_ready)
+        return ProcessPlan(("/bin/sh", "-c", self.script), self.ready, {"GREETING": "hello"}, on_ready, self.ports)
 
     def publish_status(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
         if self.unreachable:
@@ -81,7 +83,7 @@ class Host:
     def publish_endpoints(
         self, pod: dict[str, Any], address: str, pod_log: ContainerLog, ports: tuple[int, ...] = ()
     ) -> None:
-        pass
+        self.forwarded.append(ports)
 
     def event(self, pod: dict[str, Any], kind: str, reason: str, message: str) -> None:
         self.events.append(reason)
@@ -218,3 +220,8 @@ def test_a_program_that_cannot_run_backs_off(start: Any, monkeypatch: pytest.Mon
     host, _ = start("exec /nowhere/program", ready=lambda: False)
     wait_for(lambda: host.state.get("restartCount"))
     assert host.state["lastState"]["terminated"]["exitCode"] == 127
+
+
+def test_ports_that_only_the_configuration_names_can_be_forwarded_too(start: Any) -> None:
+    host, _ = start("exec sleep 600", ports=(4001, 4002))
+    wait_for(lambda: host.forwarded == [(), (4001, 4002)])

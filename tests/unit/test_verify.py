@@ -1,5 +1,6 @@
 """``verify`` from counters to counters: each fault ends with its cause, and nothing that is unknown passes as good."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from dfmc.engine.verify_content import VerifyOptions, named_content
 from dfmc.engine.verify_report import VerifyReport
 from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError, UsageError
-from dfmc.state import NodePull
+from dfmc.state import LocalRegistry, NodePull
 from topologies import entry
 from verify_world import NOT_READY, SIZE, VerifyWorld
 
@@ -46,6 +47,14 @@ def test_every_run_asks_for_a_blob_that_nobody_has_seen(world: VerifyWorld) -> N
     assert world.blob().is_proven
     assert world.blob().is_proven
     assert len(set(world.clients.asked)) == 2
+
+
+def test_a_cluster_whose_seed_has_only_just_started_is_given_time(world: VerifyWorld) -> None:
+    world.started = {"a": time.time() - 3600, "b": time.time() - 10}
+    assert world.blob().is_proven
+    (waited,) = world.waited
+    assert 0 < waited <= 30
+    assert any("only just started" in note for note in world.notes)
 
 
 def test_nothing_is_written(world: VerifyWorld) -> None:
@@ -294,6 +303,51 @@ def test_an_image_that_the_registry_keeps_is_told(world: VerifyWorld) -> None:
     world.clients.lets_delete = False
     world.verify(PUSH)
     assert "lets nobody delete" in world.notes[-1]
+
+
+# --- in kind ---
+
+BESIDE = LocalRegistry("dfmc-verify-registry:5000", "172.18.0.9:5000", "http://127.0.0.1:40123")
+
+
+def kind_nodes(world: VerifyWorld, provider: str = "kind://docker/kind/kind-worker") -> None:
+    for name in ("kind-worker", "kind-control-plane"):
+        metadata = {"name": name}
+        world.kube.objects["Node", None, name] = {"metadata": metadata, "spec": {"providerID": provider}}
+
+
+def test_in_kind_a_registry_of_its_own_runs_meanwhile(world: VerifyWorld) -> None:
+    kind_nodes(world)
+    world.clients.beside = BESIDE
+    report = world.verify(VerifyOptions())
+    assert report.is_proven
+    assert report.content.name == "http://172.18.0.9:5000/v2/dfmc-verify/blobs/sha256:layer"
+    asked = world.clients.asked
+    assert asked[:3] == ["registry beside kind-control-plane", "http://127.0.0.1:40123", "push dfmc-verify"]
+    assert asked[-2:] == ["delete dfmc-verify:fresh-1", "registry removed"]
+
+
+def test_where_the_runtimes_are_told_of_that_registry_an_image_is_pulled() -> None:
+    runtime = {"type": "containerd", "registries": ["http://dfmc-verify-registry:5000"]}
+    world = VerifyWorld(clusters=[entry("a", runtime=runtime), entry("b", scopes={"idc": "x"}, runtime=runtime)])
+    kind_nodes(world)
+    world.clients.beside = BESIDE
+    report = world.verify(VerifyOptions())
+    assert (report.content.method, report.content.name) == ("image", "dfmc-verify-registry:5000/dfmc-verify:fresh-1")
+    assert report.is_proven
+
+
+def test_what_is_named_needs_no_registry(world: VerifyWorld) -> None:
+    kind_nodes(world)
+    assert world.image().is_proven
+    assert not any("registry beside" in line for line in world.clients.asked)
+
+
+@pytest.mark.parametrize("provider", ["", "aws:///eu-1/i-1", "kind://docker/kind/of-another-machine"])
+def test_elsewhere_something_must_be_named(world: VerifyWorld, provider: str) -> None:
+    kind_nodes(world, provider)
+    with pytest.raises(PreflightError, match="nothing to pull"):
+        world.verify(VerifyOptions())
 
 
 @pytest.mark.parametrize("push", ["registry:5000", "registry:5000/", "registry/UPPER", "/x", "r/../x y"])

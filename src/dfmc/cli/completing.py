@@ -45,4 +45,4 @@ def check_ids(incomplete: str) -> list[str]:
     """Return the ids of ``doctor``'s checks that begin so."""
     from dfmc.planning.checks.table import CHECKS
 
-    return [check.id for check in CHECKS if check.id.startswith(incomplete.upper())]
+    return [check.id for check in CHECKS if check.id.startswith(incomplete)]

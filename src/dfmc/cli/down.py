@@ -32,7 +32,7 @@ HELP = (
     "and the manager's records stay, so that `up` goes on where it was, unless --delete-data. Namespaces that dfmc "
     "made go when nothing is left in them. Safe to run again: it does what is left."
 )
-EXAMPLE = example("dfmc down topology.yaml", "dfmc down topology.yaml --yes --delete-data")
+EXAMPLE = example("dfmc down topology.yaml --yes --delete-data")
 
 
 def down(

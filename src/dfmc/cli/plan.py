@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from dfmc.planning.steps import Plan
 
 HELP = "Show what `up` would do, per cluster and field; changes nothing."
-EXAMPLE = example(
-    "dfmc plan topology.yaml --detailed-exitcode",
-    "dfmc plan topology.yaml --out night.plan && dfmc up topology.yaml --plan night.plan",
-)
+EXAMPLE = example("dfmc plan topology.yaml --detailed-exitcode --out night.plan")
 
 
 class PlanOutput(StrEnum):

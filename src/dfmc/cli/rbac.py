@@ -13,13 +13,10 @@ if TYPE_CHECKING:
 
 HELP = (
     "Print the least that dfmc must be allowed to do, as a Role per namespace and a ClusterRole.\n\nWhat `plan`, `up` "
-    "and `status` do, for the chart's own kinds of objects; --down adds what `down` does. Contacts no cluster. The "
-    "namespaces are printed too: a Role needs one to stand in, and then dfmc need not create any."
+    "and `status` do, for the chart's own kinds of objects; --down and --verify add what those do. Contacts no "
+    "cluster. The namespaces are printed too: a Role needs one to stand in, and then dfmc need not create any."
 )
-EXAMPLE = example(
-    "dfmc rbac topology.yaml -c b --subject user:ci | kubectl --context kind-b apply -f -",
-    "dfmc rbac topology.yaml --subject serviceaccount:ci/dfmc",
-)
+EXAMPLE = example("dfmc rbac topology.yaml -c b --subject user:ci | kubectl --context kind-b apply -f -")
 
 
 def rbac(
@@ -36,6 +33,7 @@ def rbac(
         ),
     ] = None,
     down: Annotated[bool, typer.Option("--down", help="Also what `dfmc down` needs.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Also what `dfmc verify` needs.")] = False,
 ) -> None:
     """Print the roles."""
     from dfmc.cli.loading import load_for_run
@@ -43,6 +41,7 @@ def rbac(
     from dfmc.engine.rbac import needed_rights
     from dfmc.engine.session import RunOptions
     from dfmc.output.roles import roles_yaml
+    from dfmc.planning.rights import verify_rights
     from dfmc.planning.roles import role_objects
 
     bound = _subject(subject) if subject is not None else None
@@ -52,6 +51,8 @@ def rbac(
     needs = run_engine(invocation, loaded, options, lambda session, run: needed_rights(session, down=down))
     topology = loaded.topology
     entries = [(topology.cluster(name), of_cluster) for name, of_cluster in needs.items()]
+    if verify:
+        entries = [(entry, tuple(dict.fromkeys((*found, *verify_rights(entry))))) for entry, found in entries]
     objects = [(entry, role_objects(topology, entry, of_cluster, bound)) for entry, of_cluster in entries]
     invocation.terminal.write_exactly(roles_yaml(objects))
 

@@ -29,7 +29,7 @@ HELP = (
     "Show how every cluster stands against the file; changes nothing and waits for nothing.\n\nEnds with 1 when "
     "anything is not as the file says."
 )
-EXAMPLE = example("dfmc status topology.yaml -o wide", "dfmc status topology.yaml --watch --interval 10s")
+EXAMPLE = example("dfmc status topology.yaml -o wide --watch")
 
 
 class StatusOutput(StrEnum):

@@ -50,6 +50,8 @@ class HelmMajor(StrEnum):
     FOUR = "4"
 
 
+_AFTER = {Provider.KWOK: "dfmc up", Provider.KIND: "dfmc images --load kind && dfmc up"}
+
 ProviderOption = Annotated[
     Provider,
     typer.Option(envvar="DFMC_TESTBED_PROVIDER", help="kwok: simulated nodes; kind: real ones, in Docker."),
@@ -71,7 +73,9 @@ def up(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="Topology file whose contexts to make; default: the guide's.", show_default=False
+            metavar="FILE",
+            help="Topology file whose contexts to make; default: the guide's, with kind that of the last time.",
+            show_default=False,
         ),
     ] = None,
     provider: ProviderOption = Provider.KWOK,
@@ -87,20 +91,24 @@ def up(
     ] = "",
     helm: Annotated[HelmMajor, typer.Option(help="kwok: which helm `testbed env` names.")] = HelmMajor.THREE,
     node_image: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="IMAGE",
             envvar="DFMC_KIND_NODE_IMAGE",
             help="kind: image of the nodes.  [default: kind's own]",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     console_port: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, max=65535, metavar="N", help="kind: port of 127.0.0.1 for the manager's console; 0 for none."
+            min=0,
+            max=65535,
+            metavar="N",
+            help="kind: port of 127.0.0.1 for the manager's console; 0 for none.  [default: 8080]",
+            show_default=False,
         ),
-    ] = 8080,
+    ] = None,
     clients: Annotated[
         Clients,
         typer.Option(
@@ -111,7 +119,7 @@ def up(
     ] = Clients.AUTO,
     directory: DirectoryOption = None,
 ) -> None:
-    """Bring up the contexts that a topology file names, and a copy of the file for them."""
+    """Bring up the contexts that a topology file names, and a copy of the file for them; safe to run again."""
     from dfmc.testbed.providers import PROVIDERS, UpRequest
 
     invocation = invocation_of(context)
@@ -129,7 +137,7 @@ def up(
         contexts = chosen.up(request, _reporter(invocation))
     invocation.terminal.say(
         f"bed up: context{'s' if len(contexts) > 1 else ''} {', '.join(contexts)}",
-        f'next  eval "$(dfmc testbed env{_flags(provider, directory)})"; dfmc up',
+        f'next  eval "$(dfmc testbed env{_flags(provider, directory)})"; {_AFTER[provider]}',
     )
 
 
@@ -194,7 +202,7 @@ def status(
     chosen = PROVIDERS[provider.value]
     found = chosen.status(directory or chosen.default_directory())
     if output is DataOutput.JSON:
-        terminal.answer_document(testbed_document(found))
+        terminal.answer_document(testbed_document({"provider": provider.value, **found}))
     elif found["exists"]:
         terminal.answer(*testbed_lines(found))
     if not found["running"]:

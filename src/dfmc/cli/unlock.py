@@ -16,7 +16,7 @@ HELP = (
     "Show who holds the topology's lock, since when, and take it away when told to.\n\nSeldom needed: the next run "
     "takes over from one that was killed. A holder that shows a sign of life keeps it, unless --force."
 )
-EXAMPLE = example("dfmc unlock topology.yaml", "dfmc unlock topology.yaml --yes")
+EXAMPLE = example("dfmc unlock topology.yaml --yes")
 
 
 def unlock(

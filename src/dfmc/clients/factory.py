@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfmc.clients.protocols import ChartSource, HelmClient, KubeClient, ManagerClient
 from dfmc.clients.pull_protocols import BlobClient, ImageRegistry, NodeAccess, TraceStore
 from dfmc.redaction import Redactor
+from dfmc.state import LocalRegistry
 from dfmc.topology.model import ClusterSpec
 
 if TYPE_CHECKING:
@@ -79,6 +81,12 @@ class RealClients:
         from dfmc.clients.registry import OciRegistry
 
         return OciRegistry(url, self._redactor.mask)
+
+    def registry_beside(self, node: str) -> AbstractAsyncContextManager[LocalRegistry | None]:
+        """Return a registry that runs on the network of a kind node; of None where that is no kind node here."""
+        from dfmc.clients.local_registry import registry_beside
+
+        return registry_beside(node)
 
     def traces(self, url: str) -> TraceStore:
         """Return what asks Jaeger."""

@@ -91,11 +91,9 @@ class ManagerHttp:
             raise PreflightError("not an address of a manager", why=why, next_step="check `manager.access` in the file")
         self._base = base_url.rstrip("/")
         self._mask = mask
-        connect, self._read = timeout
+        self._connect, self._read = timeout
         self._client = httpx2.AsyncClient(
             transport=transport,
-            # No limit for waiting in our own queue: the requests before it have theirs.
-            timeout=httpx2.Timeout(self._read, connect=connect, pool=None),
             limits=_LIMITS,
             follow_redirects=False,
             # Proxies of the environment would see root's password.
@@ -117,8 +115,17 @@ class ManagerHttp:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         token: str = "",
+        within: float | None = None,
     ) -> Answer:
         """Make one request and return its answer, whatever its status.
+
+        Args:
+            method: The verb.
+            path: Below the base address.
+            params: Of the query.
+            body: Sent as JSON.
+            token: Bearer; empty: none.
+            within: Seconds that the answer may take to begin; None: as long as any.
 
         Raises:
             NotSentError: No connection.
@@ -128,11 +135,14 @@ class ManagerHttp:
             UnexpectedAnswerError: It says JSON and gives none, or too much.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        limit = self._read if within is None else min(self._read, within)
+        # No limit for waiting in our own queue: the requests before it have theirs.
+        timeout = httpx2.Timeout(limit, connect=self._connect, pool=None)
         try:
             async with self._client.stream(
-                method, self._base + path, params=params, json=body, headers=headers
+                method, self._base + path, params=params, json=body, headers=headers, timeout=timeout
             ) as response:
-                async with asyncio.timeout(self._read):
+                async with asyncio.timeout(limit):
                     raw = await _bounded(response)
                 return self._answer(response, raw)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -142,9 +152,9 @@ class ManagerHttp:
                     why=str(error),
                     next_step="add its certificate authority to the system's, or use `access: port-forward`",
                 ) from error
-            raise self._unreachable(NotSentError, error) from error
+            raise self._unreachable(NotSentError, error, limit) from error
         except (TimeoutError, httpx2.HTTPError) as error:
-            raise self._unreachable(NoAnswerError, error) from error
+            raise self._unreachable(NoAnswerError, error, limit) from error
 
     def _answer(self, response: httpx2.Response, raw: bytes) -> Answer:
         status = response.status_code
@@ -193,9 +203,9 @@ class ManagerHttp:
             next_step="check `manager.access` and `manager.expose` in the file, and what listens there",
         )
 
-    def _unreachable(self, kind: type[UnreachableError], error: Exception) -> UnreachableError:
+    def _unreachable(self, kind: type[UnreachableError], error: Exception, limit: float) -> UnreachableError:
         is_late = isinstance(error, TimeoutError | httpx2.ReadTimeout)
-        why = f"no whole answer within {self._read:g} s" if is_late else str(error) or type(error).__name__
+        why = f"no whole answer within {limit:g} s" if is_late else str(error) or type(error).__name__
         return kind(
             f"the manager at {self._base} does not answer",
             why=readable(why.encode(), self._mask, _MAX_WORDS),

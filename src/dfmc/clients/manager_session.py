@@ -27,6 +27,7 @@ _AUDIT_FLUSH = 7.0
 _CACHE_LIFE = 31.0
 _MAX_SIGN_INS = 5
 _LONGEST_PAUSE = 5.0
+_LAST_ATTEMPT = 5.0  # what the last one gets when patience has run out meanwhile
 
 
 class ManagerSession:
@@ -147,9 +148,10 @@ class ManagerSession:
         action, started, attempt, renewed = f"{method} {path}", self._clock(), 0, False
         while True:
             attempt += 1
-            token = self._token
+            token, left = self._token, SETTLE - (self._clock() - started)
+            within = max(left, _LAST_ATTEMPT) if persistent else None
             try:
-                answer = await self._http.send(method, path, params=params, body=body, token=token)
+                answer = await self._http.send(method, path, params=params, body=body, token=token, within=within)
             except (NotSentError, NoAnswerError):
                 # Counted after the attempt: one that hangs to its deadline has used up that patience too.
                 if not persistent or self._clock() - started >= SETTLE:

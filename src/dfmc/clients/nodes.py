@@ -16,11 +16,10 @@ from typing import Any
 from dfmc.clients.child_process import ChildDeadlineError, run_child
 from dfmc.clients.foreign_text import readable
 from dfmc.clients.protocols import JsonObject, KubeClient
-from dfmc.errors import DfmcError, NotReadyError, PreflightError, UsageError
-from dfmc.state import NodePull
+from dfmc.errors import AuthError, DfmcError, NotReadyError, PreflightError, UsageError
+from dfmc.state import KIND_PROVIDER, NodePull
 
 NAME = "dfmc-verify"
-_KIND = "kind://docker/"
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _FACT = re.compile(r"^dfmc-([a-z]+)=(\w+)$", re.MULTILINE)
 
@@ -94,9 +93,12 @@ class KindNodes:
     async def pull(self, *, namespace: str, client: str, node: str, image: str, tool: str, timeout: float) -> NodePull:
         """See ``NodeAccess.pull``."""
         check_reference(image)
-        found = await self._kube.get("v1", "Node", node)
+        try:
+            found = await self._kube.get("v1", "Node", node)
+        except AuthError:  # nodes are kind's only where we are their administrator
+            found = None
         provider = str(((found or {}).get("spec") or {}).get("providerID") or "")
-        if not provider.startswith(_KIND) or not await self._is_container(node):
+        if not provider.startswith(KIND_PROVIDER) or not await self._is_container(node):
             return await self._otherwise.pull(
                 namespace=namespace, client=client, node=node, image=image, tool=tool, timeout=timeout
             )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dfmc.clients.manifest import object_names
 from dfmc.clients.protocols import HelmClient
+from dfmc.errors import DfmcError
 from dfmc.planning.rights import ObjectKind, object_kind
 from dfmc.state import Registration, ReleaseState
 from dfmc.symbols import resolve
@@ -28,13 +30,10 @@ _PASSWORD = "placeholder1"  # noqa: S105 - stands for any
 
 async def chart_objects(
     topology: Topology, clusters: Iterable[ClusterSpec], chart: Path, helm: HelmClient
-) -> dict[str, tuple[ObjectKind, ...]]:
-    """Return the kinds by the cluster's name.
+) -> dict[str, tuple[ObjectKind, ...] | DfmcError]:
+    """Return the kinds by the cluster's name, or why helm cannot render the chart with its values.
 
     helm renders once for all clusters whose values have the same switches: nothing but a switch adds a kind.
-
-    Raises:
-        DfmcError: helm cannot render the chart.
     """
     values = {
         cluster.name: resolve(render_values(topology, cluster, _INPUTS), lambda symbol: _PASSWORD)
@@ -43,18 +42,29 @@ async def chart_objects(
     alike: dict[frozenset[tuple[str, bool]], list[str]] = {}
     for name, tree in values.items():
         alike.setdefault(frozenset(_switches(tree, "")), []).append(name)
-    first = [topology.cluster(names[0]) for names in alike.values()]
-    texts = await asyncio.gather(
-        *(
-            helm.template(release=one.release, namespace=one.namespace, chart=chart, values=values[one.name])
-            for one in first
-        )
-    )
-    found = {}
-    for names, text in zip(alike.values(), texts, strict=True):
+
+    async def kinds(name: str) -> tuple[ObjectKind, ...] | DfmcError:
+        one = topology.cluster(name)
+        try:
+            text = await helm.template(release=one.release, namespace=one.namespace, chart=chart, values=values[name])
+            return _kinds(text, one.namespace)
+        except DfmcError as error:
+            error.where = error.where or name
+            return error
+
+    found: dict[str, tuple[ObjectKind, ...] | DfmcError] = {}
+    results = await asyncio.gather(*(kinds(names[0]) for names in alike.values()))
+    for names, result in zip(alike.values(), results, strict=True):
+        first = topology.cluster(names[0]).namespace
         for name in names:
-            found[name] = _kinds(text, topology.cluster(name).namespace)
+            own = topology.cluster(name).namespace
+            found[name] = result if isinstance(result, DfmcError) else tuple(_moved(result, first, own))
     return found
+
+
+def _moved(kinds: Iterable[ObjectKind], old: str, new: str) -> Iterator[ObjectKind]:
+    """Return kinds of one namespace as those of another."""
+    return (replace(kind, namespace=new) if kind.namespace == old else kind for kind in kinds)
 
 
 def release_objects(release: ReleaseState) -> tuple[ObjectKind, ...]:

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 
 from dfmc.clients.manifest import documents
 from dfmc.clients.protocols import ChartArchive
+from dfmc.engine.doctor_counters import count
 from dfmc.engine.gathered import Gathered
 from dfmc.engine.probe import reach
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
-from dfmc.planning.checks.facts import ClusterFacts, Facts, Need, Object, Reached, Right
+from dfmc.planning.checks.facts import ClusterFacts, Counted, Facts, Need, Object, Reached, Right
 from dfmc.planning.checks.nodes import matching, obstacle
 from dfmc.planning.checks.reachability import endpoints_of
 from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL
 from dfmc.planning.plan import values_inputs
-from dfmc.planning.rights import lock_rights, manager_rights, rights
+from dfmc.planning.rights import object_kind
+from dfmc.planning.roles import needs_of_commands
 from dfmc.planning.steps import Kind, Plan
 from dfmc.state import AccessNeed
 from dfmc.symbols import resolve
@@ -26,16 +28,6 @@ from dfmc.values.render import render_values
 # Stands for ids, which are numbers, and for credentials, in values that are rendered only to see the objects.
 _PLACEHOLDER = 1
 _LEASE = ("coordination.k8s.io/v1", "Lease")
-# What a look at a cluster reads in its namespace.
-_READS = (
-    ("get", "", "secrets"),
-    ("list", "", "secrets"),
-    ("list", "", "configmaps"),
-    ("list", "", "pods"),
-    ("list", "apps", "deployments"),
-    ("list", "apps", "statefulsets"),
-    ("list", "apps", "daemonsets"),
-)
 
 
 class ClusterGatherer:
@@ -63,13 +55,14 @@ class ClusterGatherer:
             services = group.create_task(self._list(Need.SERVICES, "v1", "Service"))
             classes = group.create_task(self._list(Need.STORAGE_CLASSES, "storage.k8s.io/v1", "StorageClass"))
             claims = group.create_task(self._list(Need.CLAIMS, "v1", "PersistentVolumeClaim", namespace))
-            denied = group.create_task(self._gathered.read(Need.RIGHTS, name, self._denied, no_rights))
             owned = group.create_task(self._owned_releases())
             manifest = group.create_task(self._manifest())
         found = manifest.result()
         async with asyncio.TaskGroup() as group:
+            denied = group.create_task(self._gathered.read(Need.RIGHTS, name, lambda: self._denied(found), no_rights))
             unserved = group.create_task(self._gathered.read(Need.KINDS, name, lambda: self._unserved(found), no_names))
             reached = group.create_task(self._reached(found, nodes.result()))
+            counted = group.create_task(self._counted(pods.result()))
         return ClusterFacts(
             nodes=nodes.result(),
             pods=pods.result(),
@@ -81,6 +74,7 @@ class ClusterGatherer:
             unserved=unserved.result(),
             owned_releases=owned.result(),
             reached=reached.result(),
+            counted=counted.result(),
         )
 
     async def _list(self, need: Need, api_version: str, kind: str, namespace: str | None = None) -> tuple[Object, ...]:
@@ -92,25 +86,23 @@ class ClusterGatherer:
 
     # --- rights ------------------------------------------------------------------------------------------------
 
-    async def _denied(self) -> tuple[Right, ...]:
+    async def _denied(self, manifest: Sequence[Object]) -> tuple[Right, ...]:
         async with self._session.slots:
-            return tuple(_right(need) for need in await self._kube.denied(self._needs()))
+            return tuple(_right(need) for need in await self._kube.denied(self._needs(manifest)))
 
-    def _needs(self) -> tuple[AccessNeed, ...]:
-        """Return what a look and a whole run need, whatever the next one happens to do."""
-        topology, cluster = self._session.topology, self._cluster
-        kinds = {Kind.RELEASE, Kind.SCALE}
-        if not self._seen.namespace_exists:
-            kinds.add(Kind.NAMESPACE)
-        if cluster.name == topology.manager.cluster:
-            kinds.add(Kind.CREDENTIALS)
-            kinds |= {Kind.EXPOSE} if topology.manager.expose.type != "ClusterIP" else set()
-        reads = [AccessNeed(verb, group, resource, cluster.namespace) for verb, group, resource in _READS]
-        reads += [AccessNeed("get", "", "namespaces"), AccessNeed("list", "", "nodes")]
-        needs = [*reads, *rights(topology, cluster, kinds)]
-        if cluster.name == topology.manager.cluster:
-            needs += [*lock_rights(topology), *manager_rights(topology)]
-        return tuple(dict.fromkeys(needs))
+    def _needs(self, manifest: Sequence[Object]) -> tuple[AccessNeed, ...]:
+        """Return what a look and a whole run need, whatever the next one happens to do: what ``dfmc rbac`` grants.
+
+        Args:
+            manifest: The chart's objects; empty where they are not known, which leaves the usual kinds.
+        """
+        namespace = self._cluster.namespace
+        kinds = [
+            object_kind(str(obj.get("apiVersion")), str(obj.get("kind")), obj["metadata"].get("namespace") or namespace)
+            for obj in manifest
+        ]
+        needs = needs_of_commands(self._session.topology, self._cluster, kinds, down=False)
+        return needs if self._seen.namespace_exists else (*needs, AccessNeed("create", "", "namespaces"))
 
     # --- releases ----------------------------------------------------------------------------------------------
 
@@ -182,6 +174,18 @@ class ClusterGatherer:
         async with self._session.slots:
             return tuple(f"{kind} ({version})" for version, kind in await self._kube.unserved(wanted))
 
+    async def _counted(self, pods: Sequence[Object]) -> Counted | None:
+        """Return the counters; that they cannot be read is no fault, they may be switched off."""
+        key = (Need.COUNTERS, self._cluster.name)
+        if Need.COUNTERS not in self._gathered.wanted or self._seen.release is None or self._seen.error is not None:
+            self._gathered.absent[key] = "not installed yet" if self._seen.release is None else "it could not be read"
+            return None
+        try:
+            return await count(self._session, self._cluster, self._seen, pods)
+        except DfmcError as error:
+            self._gathered.absent[key] = str(error)
+            return None
+
     # --- reachability ------------------------------------------------------------------------------------------
 
     async def _reached(self, manifest: Sequence[Object], nodes: Sequence[Object]) -> tuple[Reached, ...]:
@@ -215,4 +219,5 @@ def _changes_release(plan: Plan | None, cluster: str) -> bool:
 
 def _right(need: AccessNeed) -> Right:
     resource = f"{need.resource}.{need.group}" if need.group else need.resource
+    resource += f"/{need.name}" if need.name else ""
     return Right(str(need), f"{need.verb} {resource}" + (f" -n {need.namespace}" if need.namespace else ""))

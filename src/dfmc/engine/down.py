@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from dfmc.engine.chart_objects import release_objects
@@ -17,6 +18,7 @@ from dfmc.engine.reports import DownCluster, DownReport, DownResult
 from dfmc.engine.session import Session
 from dfmc.engine.teardown import TeardownActions, remains_of
 from dfmc.errors import DfmcError
+from dfmc.planning.rights import ObjectKind
 from dfmc.planning.steps import Kind, Plan
 from dfmc.planning.teardown import Remains, keeps_records, make_teardown
 from dfmc.state import Observed
@@ -44,9 +46,7 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
         return _report(session, made, Outcomes(), remains, time.monotonic() - started, delete_data=delete_data)
     if not confirm(made):
         return DownReport(topology.metadata.name, (), made, 0.0, declined=True)
-    releases = {name: seen.release for name, seen in observed.clusters.items()}
-    objects = {name: release_objects(release) for name, release in releases.items() if release}
-    refused = await preflight(session, made, objects)
+    refused = await preflight(session, made, _objects(observed))
     if not observed.clusters[topology.manager.cluster].namespace_exists:
         # Without the central namespace there is no place for a lock, and no run of `up` that it would keep out.
         return await _carry_out(session, None, refused, delete_data=delete_data, started=started)
@@ -58,6 +58,16 @@ async def down(session: Session, *, confirm: Confirm, delete_data: bool) -> Down
     async with locked(kube, topology, "down", say, patience) as lock:
         work = _carry_out(session, lock, refused, delete_data=delete_data, started=started)
         return await lock.while_held(work)
+
+
+def _objects(observed: Observed) -> dict[str, tuple[ObjectKind, ...]]:
+    """Return the kinds of objects of the releases; where a manifest cannot be read, the usual ones must do."""
+    found = {}
+    for name, seen in observed.clusters.items():
+        if seen.release:
+            with suppress(DfmcError):
+                found[name] = release_objects(seen.release)
+    return found
 
 
 async def _look(session: Session) -> tuple[Observed, dict[str, Remains]]:

@@ -11,7 +11,7 @@ from dfmc.planning.checks.reachability import probe_pod, reached_by
 from dfmc.topology.model import ClusterSpec, Topology
 
 # A node that has never run one of the chart's pods pulls the image first.
-SECONDS = 90.0
+SECONDS = 120.0
 
 
 async def reach(

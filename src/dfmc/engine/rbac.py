@@ -5,6 +5,7 @@ from __future__ import annotations
 from dfmc.engine.chart_objects import chart_objects
 from dfmc.engine.preparation import fetch_chart
 from dfmc.engine.session import Session
+from dfmc.errors import DfmcError
 from dfmc.planning.roles import needs_of_commands
 from dfmc.state import AccessNeed
 
@@ -23,7 +24,10 @@ async def needed_rights(session: Session, *, down: bool) -> dict[str, tuple[Acce
     chart = await fetch_chart(session)
     clusters = session.selected()
     objects = await chart_objects(session.topology, clusters, chart.path, session.helm_of(session.topology.central))
-    return {
-        cluster.name: needs_of_commands(session.topology, cluster, objects[cluster.name], down=down)
-        for cluster in clusters
-    }
+    found = {}
+    for cluster in clusters:
+        kinds = objects[cluster.name]
+        if isinstance(kinds, DfmcError):
+            raise kinds
+        found[cluster.name] = needs_of_commands(session.topology, cluster, kinds, down=down)
+    return found

@@ -22,7 +22,7 @@ from dfmc.engine.reporting import up_report
 from dfmc.engine.reports import UpReport
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
-from dfmc.errors import ConflictError, UnreachableError
+from dfmc.errors import ConflictError, DfmcError, UnreachableError
 from dfmc.planning.fingerprint import NAMESPACE, Fingerprint, fingerprint, text_digest
 from dfmc.planning.rights import ObjectKind
 from dfmc.planning.saved import SavedPlan, described_steps
@@ -129,13 +129,17 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
 
 
 async def _objects(session: Session, made: Plan, chart: ChartArchive) -> dict[str, tuple[ObjectKind, ...]]:
-    """Return the kinds of objects of the releases that the plan writes; a helm that does not work is preflight's."""
+    """Return the kinds of objects of the releases that the plan writes.
+
+    Where helm cannot render a cluster's values, the usual kinds must do: its own step will tell, and stop nobody else.
+    """
     helm = session.helm_of(session.topology.central)
     wanted = [session.topology.cluster(step.cluster) for step in made.mutations if step.kind is Kind.RELEASE]
     if not wanted:
         return {}
     await helm.version()
-    return await chart_objects(session.topology, wanted, chart.path, helm)
+    found = await chart_objects(session.topology, wanted, chart.path, helm)
+    return {name: kinds for name, kinds in found.items() if not isinstance(kinds, DfmcError)}
 
 
 async def _carry_out(made: Plan, run: RunState, started: float) -> UpReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from dfmc.engine.manager_access import ManagerAccess
 from dfmc.errors import UsageError
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.redaction import Redactor
+from dfmc.state import LocalRegistry
 from dfmc.topology.load import LoadedTopology
 from dfmc.topology.model import ClusterSpec, Topology
 
@@ -50,6 +51,10 @@ class ClientFactory(Protocol):
 
     def registry(self, url: str) -> ImageRegistry:
         """Return what pushes to a registry."""
+        ...
+
+    def registry_beside(self, node: str) -> AbstractAsyncContextManager[LocalRegistry | None]:
+        """Return a registry that runs on the network of a kind node; of None where that is no kind node here."""
         ...
 
     def traces(self, url: str) -> TraceStore:

@@ -22,7 +22,7 @@ from dfmc.engine.verify_content import VerifyOptions, content_of
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
 from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError, UsageError
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
-from dfmc.planning.pulls import ClusterView, Outcome, Peer, Place, Pull, World, plan_pulls
+from dfmc.planning.pulls import ClusterView, Outcome, Peer, Place, Pull, World, plan_pulls, seconds_to_settle
 from dfmc.planning.verdicts import Cause, Verdict, judge
 from dfmc.state import Observed, ObservedCluster, PodState
 from dfmc.topology.load import STDIN_NAME
@@ -33,6 +33,7 @@ from dfmc.values.layouts import layout_of
 _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
 _TRACE_PAUSES = (0.0, 2.0, 4.0, 6.0)
 _CLOCK_SKEW = 60.0
+_pause = asyncio.sleep
 _PASSED_BY = ("other-cluster", "none", "unknown")
 
 
@@ -110,6 +111,8 @@ class _Verification:
             kubectl = self._world.clusters[name].kubectl
             label = self._layout.components["client"].label
             causes.append(Cause("no-client", "no client is ready", f"{kubectl} get pods -l component={label}"))
+        if pulls:
+            await self._let_settle(cluster)
         done: list[VerifiedPull] = []
         for pull in pulls:
             # Where the content has not come into the cluster yet, the next pull is its first.
@@ -117,6 +120,18 @@ class _Verification:
             done.append(await self._pull(cluster, replace(pull, is_first=is_first)))
         notes = ("it has one node with a client: that the second pull comes from a peer cannot be shown",)
         return VerifiedCluster(name, tuple(done), tuple(causes), notes if len(pulls) == 1 else ())
+
+    async def _let_settle(self, cluster: ClusterSpec) -> None:
+        """Wait until the cluster's schedulers know its seeds, where one of them has only just started."""
+        seen = self._there[cluster.name]
+        labels = [self._layout.components[one].label for one in ("scheduler", "seed_peer")]
+        started = [pod.started for label in labels for pod in _running(seen, label) if pod.ready]
+        ahead = seen.facts.clock_ahead if seen.facts else None
+        left = seconds_to_settle(started, time.time() + (ahead or 0.0))
+        if left > 0:
+            text = f"its scheduler or seed has only just started; they know each other in {left:.0f} s at the latest"
+            self._session.observer(Note(cluster.name, text))
+            await _pause(left)
 
     async def _pull(self, cluster: ClusterSpec, pull: Pull) -> VerifiedPull:
         self._session.observer(Note(cluster.name, f"pulling on {pull.node}"))
@@ -130,8 +145,7 @@ class _Verification:
         verdict = judge(self._world, pull, outcome, moved)
         if outcome.is_kept:
             verdict = replace(verdict, notes=(*verdict.notes, f"the image could not be removed from {pull.node}"))
-        level: Literal["info", "warning"] = "warning" if verdict.causes else "info"
-        self._session.observer(Note(cluster.name, _sentence(pull, verdict, outcome), level))
+        self._session.observer(Note(cluster.name, _sentence(pull, verdict, outcome)))
         is_traced = await self._is_traced(pull, started) if self._traces and self._content.target else None
         return VerifiedPull(pull, verdict, outcome.seconds, is_traced)
 

@@ -6,17 +6,19 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from dfmc.engine.events import Note
 from dfmc.engine.session import Session
 from dfmc.engine.verify_report import Content
-from dfmc.errors import PreflightError, UnreachableError, UsageError
+from dfmc.errors import AuthError, PreflightError, UnreachableError, UsageError
+from dfmc.state import KIND_PROVIDER, LocalRegistry
 
 Method = Literal["auto", "image", "blob"]
 
+_REPOSITORY = "dfmc-verify"
 _BLOB_PATH = "/v2/dfmc-verify/blobs/sha256:{digest}"
 _IMAGE_BYTES = 32 << 20
 
@@ -47,16 +49,55 @@ class VerifyOptions:
 
 @asynccontextmanager
 async def content_of(session: Session, options: VerifyOptions) -> AsyncIterator[Content]:
-    """Yield what to pull; a fresh image is pushed first where a repository is named, and deleted afterwards.
+    """Yield what to pull.
+
+    A fresh image is pushed first where a repository is named, and deleted afterwards. Where nothing at all is named
+    and the nodes are kind's, a registry of its own runs beside them meanwhile.
 
     Raises:
         PreflightError: Nothing is named.
         UsageError: The options do not fit together.
         UnreachableError, AuthError, DfmcError: The registry does not take the image.
     """
-    if not options.push or options.image or (options.url and options.method == "blob"):
-        yield named_content(options)
+    is_named = options.image or options.url or options.push
+    node = "" if is_named else await _kind_node(session)
+    if node:
+        async with session.factory.registry_beside(node) as registry:
+            if registry is not None:
+                async with _pushed(session, _beside(session, options, registry)) as content:
+                    yield content
+                return
+    if options.push and not options.image and not (options.url and options.method == "blob"):
+        async with _pushed(session, options) as content:
+            yield content
         return
+    yield named_content(options)
+
+
+async def _kind_node(session: Session) -> str:
+    """Return the name of a node of the central cluster that kind has made with docker; empty where there is none."""
+    try:
+        nodes = await session.kube_of(session.topology.central).list("v1", "Node")
+    except AuthError:  # nodes are kind's only where we are their administrator
+        return ""
+    names = [
+        str(node["metadata"]["name"])
+        for node in nodes
+        if str((node.get("spec") or {}).get("providerID") or "").startswith(KIND_PROVIDER)
+    ]
+    return min(names, default="")
+
+
+def _beside(session: Session, options: VerifyOptions, registry: LocalRegistry) -> VerifyOptions:
+    """Return the options with that registry: an image where the nodes' runtimes are told of it, else a blob."""
+    told = all(f"http://{registry.host}" in cluster.runtime.registries for cluster in session.topology.clusters)
+    method = options.method if options.method != "auto" else ("image" if told else "blob")
+    host = registry.host if method == "image" else registry.address
+    return replace(options, method=method, push=f"{host}/{_REPOSITORY}", push_url=registry.url)
+
+
+@asynccontextmanager
+async def _pushed(session: Session, options: VerifyOptions) -> AsyncIterator[Content]:
     host, _, repository = options.push.partition("/")
     if not host or not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", repository):
         raise UsageError(f"--push: {options.push!r} is no repository", next_step="write it like registry:5000/verify")
@@ -66,8 +107,7 @@ async def content_of(session: Session, options: VerifyOptions) -> AsyncIterator[
     layer = f"/v2/{repository}/blobs/{image.layer}"
     try:
         if options.method == "blob":
-            scheme = urlsplit(url).scheme
-            yield Content("blob", f"{scheme}://{host}{layer}", True, layer)
+            yield Content("blob", f"{urlsplit(url).scheme}://{host}{layer}", True, layer)
         else:
             # containerd tells a mirror which registry is meant (containerd, docs/hosts.md)
             yield Content("image", f"{options.push}:{image.tag}", True, f"{layer}?ns={quote(host)}")

@@ -34,7 +34,8 @@ Made from the table of checks; do not edit by hand.
 
 `dfmc doctor FILE` reads, in all clusters at once and before as well as after an installation, and changes nothing: its
 only writes are access reviews, which are questions, and one short-lived pod a cluster, which is gone when it ends
-(`--no-pods` leaves it out). Each finding says where, why, and what to type next.
+(`--no-pods` leaves it out). The manager is asked once whether it takes the chart's public password, and once whether it
+takes a token of the public key (`--skip DF381`, `--skip DF382`). Each finding says where, why, and what to type next.
 
 | sign | meaning |
 |---|---|

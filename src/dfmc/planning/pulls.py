@@ -231,3 +231,21 @@ def _moved(before: Mapping[Place, C], after: Mapping[Place, C], lost: dict[Place
 
 def _plus(one: PeerCounters, other: PeerCounters) -> PeerCounters:
     return PeerCounters(*(mine + theirs for mine, theirs in zip(vars(one).values(), vars(other).values(), strict=True)))
+
+
+# A scheduler asks only seeds of its ring, which it makes anew every 30 s (scheduler/resource/standard/seed_peer.go,
+# SeedPeerRefreshInterval); until then a first client fetches by itself, and nothing is wrong.
+SETTLE_SECONDS = 40.0
+
+
+def seconds_to_settle(started: Iterable[float | None], now: float) -> float:
+    """Return for how long a cluster's schedulers and seeds may not know each other yet.
+
+    Args:
+        started: When each of them did, in seconds since 1970; None where that is not known.
+        now: By the clock of whoever says when they started.
+    """
+    known = [moment for moment in started if moment is not None]
+    if not known:
+        return 0.0
+    return min(max(max(known) + SETTLE_SECONDS - now, 0.0), SETTLE_SECONDS)

@@ -123,6 +123,17 @@ def manager_rights(topology: Topology) -> tuple[AccessNeed, ...]:
     return tuple(_needs(("get", "create"), "", "pods/portforward", topology.central.namespace))
 
 
+def verify_rights(cluster: ClusterSpec) -> tuple[AccessNeed, ...]:
+    """Return what ``verify`` needs beside what a look needs: counters, the clients' proxies, short-lived pods."""
+    namespace = cluster.namespace
+    return (
+        AccessNeed("get", "", "pods/proxy", namespace),
+        *_needs(("get", "create"), "", "pods/portforward", namespace),
+        *_needs(("get", "list", "create", "delete"), "", "pods", namespace),
+        AccessNeed("get", "", "pods/log", namespace),
+    )
+
+
 def _looking(cluster: ClusterSpec, objects: Iterable[ObjectKind]) -> Iterator[AccessNeed]:
     """Every run: whose Kubernetes cluster it is, the release, what of it is gone or not ready, and why."""
     namespace = cluster.namespace

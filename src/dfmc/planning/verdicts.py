@@ -260,10 +260,13 @@ class _Case:
             return Cause("scheduler-unreached", words, self._kubectl("logs", self.pull.pod))
         if self.view.seeds == 0:
             return self._seed_down(fell_back)
-        is_seed_idle = self.seed_total.from_source == 0 and registered is not None and registered.seeds == 0
-        if is_seed_idle and self.is_cluster_known:
-            words = f"{fell_back}: the cluster's seed, though ready, took no part: it carries another cluster's id"
-            return Cause("seed-id", words + self._said_of("seed-client"), self._up("gives it its own id"))
+        # A scheduler may still know the seed from before and ask it to fetch; it registers where it belongs.
+        if registered is not None and registered.seeds == 0:
+            words = f"{fell_back}: its seed is ready and registered elsewhere"
+            said = self._said_of("seed-client")
+            if not said:  # ready comes before announced: seen for some seconds after a start
+                said = ", or has only just started: verify again in a minute"
+            return Cause("seed-id", words + said, self._up("gives it its own id"))
         words = f"{fell_back}, beside its seed"
         return Cause("client-source", words, self._kubectl("logs", self.pull.pod))
 

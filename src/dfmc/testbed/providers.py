@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from dfmc.testbed import bed as kwok_bed
 from dfmc.testbed.kind import bed as kind_bed
 from dfmc.testbed.kind import layout as kind_layout
-from dfmc.testbed.kind.layout import CONSOLE_PORT, KindRequest
+from dfmc.testbed.kind.layout import KindRequest
 from dfmc.testbed.layout import BedRequest, ChartChoice, default_directory
 
 Report = Callable[[str], None]
@@ -27,17 +27,17 @@ class UpRequest:
         directory: Where the bed keeps everything.
         helm: kwok: which major version ``env`` names.
         clients: kwok: whether Dragonfly's clients run; auto: as the bed was made.
-        node_image: kind: the image of its nodes; empty leaves the choice to kind.
-        console_port: kind: loopback port of the manager's console; 0 for none.
+        node_image: kind: the image of its nodes; empty leaves the choice to kind; None: as the bed was made.
+        console_port: kind: loopback port of the manager's console; 0 for none; None: as the bed was made.
     """
 
     topology: Path | None
     chart: ChartChoice | None
     directory: Path
     helm: Literal[3, 4] = 3
-    node_image: str = ""
-    console_port: int = CONSOLE_PORT
     clients: Literal["auto", "real", "simulated"] = "auto"
+    node_image: str | None = None
+    console_port: int | None = None
 
 
 class Provider(Protocol):
@@ -108,7 +108,7 @@ class Kind:
         """See Provider."""
         asked = KindRequest(
             topology=request.topology,
-            chart=request.chart or "official",
+            chart=request.chart,
             directory=request.directory,
             node_image=request.node_image,
             console_port=request.console_port,

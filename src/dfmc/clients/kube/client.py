@@ -56,6 +56,8 @@ class DynamicKube:
         self._executor = executor or ThreadPoolExecutor(max_workers=8, thread_name_prefix="kube")
         self._owns_executor = executor is None
         self._short_pods = ShortPods(self._calls, self._run)
+        # A lock must be renewed in time, however many calls to silent API servers keep the others busy.
+        self._for_leases = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lease")
 
     async def facts(self, *, node_selector: Mapping[str, str]) -> KubernetesFacts:
         """Return what stands behind the context; also the proof that it answers.
@@ -85,7 +87,7 @@ class DynamicKube:
             resource = self._calls.find(api_version, kind)
             return None if resource is None else self._calls.get(resource, name, namespace)
 
-        return await self._run(get)
+        return await self._run_for(kind, get)
 
     async def list(
         self,
@@ -105,7 +107,7 @@ class DynamicKube:
 
     async def create(self, obj: JsonObject) -> JsonObject | None:
         """Create the object; None when one of that name exists already (409)."""
-        return await self._run(self._calls.create, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.create, obj)
 
     async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
         """Server-side apply with field manager ``dfmc``; with ``force`` fields of other managers change hands.
@@ -117,7 +119,7 @@ class DynamicKube:
 
     async def replace(self, obj: JsonObject) -> JsonObject | None:
         """Replace by resourceVersion; None when somebody else was faster (409) or it is gone (404)."""
-        return await self._run(self._calls.replace, obj)
+        return await self._run_for(str(obj["kind"]), self._calls.replace, obj)
 
     async def delete(
         self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
@@ -308,8 +310,14 @@ class DynamicKube:
     async def close(self) -> None:
         """Close idle connections, and the executor's threads if the executor is this client's own."""
         self._transport.close()
+        self._for_leases.shutdown(wait=False, cancel_futures=True)
         if self._owns_executor:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_for(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call about objects of a kind; what is about a Lease waits for nothing else."""
+        executor = self._for_leases if kind == "Lease" else self._executor
+        return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

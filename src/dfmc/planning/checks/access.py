@@ -56,7 +56,7 @@ CHECKS = (
         GROUP,
         "helm ends with success when it may create a release's objects but not update its Secret, and the release is "
         "stuck from then on. So every right is asked for by an access review, in each cluster.",
-        "Give the user or service account the rights that are listed.",
+        "Give the user or service account the rights that are listed; `dfmc rbac` prints them all as roles.",
         needs=(Need.RIGHTS,),
         of_cluster=rights,
     ),

@@ -41,6 +41,7 @@ class Need(StrEnum):
     LOGIN = "a sign-in with the public password"
     FORGERY = "a request with a token of the public key"
     LEASE = "the lock"
+    COUNTERS = "counters of clients and schedulers"
 
 
 PER_CLUSTER = frozenset(
@@ -58,6 +59,7 @@ PER_CLUSTER = frozenset(
         Need.KINDS,
         Need.OWNED_RELEASES,
         Need.PROBES,
+        Need.COUNTERS,
     }
 )
 """Needs that exist once for each cluster; the others once for the topology, under the cluster name ``""``."""
@@ -110,6 +112,23 @@ class Reached:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What the processes of one cluster have counted since they started.
+
+    Attributes:
+        registered: Peers that its schedulers have registered for its clients' downloads.
+        received: Bytes that its clients have fetched from peers and registries.
+        clients: How many of them were asked.
+        is_older: Every scheduler started before every client that was asked, so it has seen all of that.
+    """
+
+    registered: int
+    received: int
+    clients: int
+    is_older: bool
+
+
+@dataclass(frozen=True)
 class ClusterFacts:
     """One cluster of the file, beside what ``Observed`` has of it.
 
@@ -136,6 +155,7 @@ class ClusterFacts:
     unserved: tuple[str, ...] = ()
     owned_releases: tuple[tuple[str, str], ...] = ()
     reached: tuple[Reached, ...] = ()
+    counted: Counted | None = None
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,26 @@ def _joined(facts: Facts, host: Host) -> Ranked | None:
     return found[0] if found else None
 
 
+def counted(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
+    """Find clients that download through somebody else's schedulers: their own have never heard of them."""
+    here = facts.of(cluster).counted
+    if here is None or not here.is_older or not here.received or here.registered:
+        return
+    others = [
+        f"{entry.name} has registered {there.registered}"
+        for entry in facts.entries
+        if entry != cluster and (there := facts.of(entry).counted) and there.registered
+    ]
+    at = f"kubectl --context {cluster.context} -n {cluster.namespace}"
+    yield Finding(
+        cluster.name,
+        f"its {here.clients} clients have fetched {here.received} bytes, and its schedulers have registered none",
+        "; ".join(["their running configuration may hold another cluster's id", *others]),
+        f"dfmc verify {facts.file} -c {cluster.name}; {at} rollout restart daemonset",
+        "register_peer_total of its schedulers",
+    )
+
+
 CHECKS = (
     Check(
         "DF371",
@@ -160,5 +180,16 @@ CHECKS = (
         "`dfmc match` shows the scores; change scopes or host.",
         needs=(Need.RELEASE, Need.INSTALLED, Need.MANAGER),
         of_cluster=peers_by_scopes,
+    ),
+    Check(
+        "DF374",
+        "what a cluster's clients fetch is registered with its own schedulers",
+        GROUP,
+        "A client reads its configuration once. One that was started with another cluster's id goes on with it, "
+        "whatever its ConfigMap says by now; only the schedulers' counters show it. Looked at where the clients and "
+        "schedulers tell their counters, and the schedulers run for longer than the clients.",
+        "Restart the clients; `dfmc verify` proves the way of the bytes.",
+        needs=(Need.RELEASE, Need.INSTALLED, Need.COUNTERS),
+        of_cluster=counted,
     ),
 )

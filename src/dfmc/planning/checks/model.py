@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dfmc.errors import DfmcError
+from dfmc.errors import AuthError, DfmcError
 from dfmc.planning.checks.facts import PER_CLUSTER, Facts, Need
 from dfmc.topology.model import ClusterSpec
 
@@ -158,10 +158,14 @@ def _unread(check: Check, checks: Sequence[Check], facts: Facts) -> Iterator[Fin
         # One cause (a right that is missing) often keeps several things from being read.
         if mine and (cluster, str(error)) not in seen:
             seen.add((cluster, str(error)))
-            yield finding_of(error, cluster, place=f"{need} of {cluster}" if cluster and check.id == UNREAD else "")
+            is_rest = check.id == UNREAD
+            place = f"{need} of {cluster}" if cluster and is_rest else ""
+            # A run does without most of these; the credentials may be kept from them on purpose.
+            level: Level = "warning" if is_rest and isinstance(error, AuthError) else "error"
+            yield finding_of(error, cluster, place=place, level=level)
 
 
-def finding_of(error: DfmcError, cluster: str, *, place: str = "") -> Finding:
+def finding_of(error: DfmcError, cluster: str, *, place: str = "", level: Level = "error") -> Finding:
     """Return an error as a finding."""
     where = error.where if error.where and error.where != cluster else ""
-    return Finding(cluster, error.what, error.why, error.next_step, place or where)
+    return Finding(cluster, error.what, error.why, error.next_step, place or where, level)

@@ -95,13 +95,15 @@ def stale_rows(facts: Facts) -> Iterator[Finding]:
     newest = max((row.last_keep_alive for row in manager.schedulers if row.last_keep_alive), default=0.0)
     pods = {(pod.name, pod.ip) for cluster in facts.entries for pod in facts.seen(cluster).pods}
     by_id = {record.scheduler_cluster_id: record.name for record in manager.records}
+    unseen = {entry.name for entry in facts.topology.clusters} - set(facts.selected)
     for row in manager.schedulers:
         if row.state != "inactive" or (row.pod_name, row.ip) in pods or _will_be_cleaned(row, newest):
             continue
-        owner = by_id.get(row.scheduler_cluster_id)
-        cluster = owner if owner in facts.selected else ""
+        owner = by_id.get(row.scheduler_cluster_id, "")
+        if owner in unseen:
+            continue  # its pods were not asked for
         yield Finding(
-            cluster or "",
+            owner if owner in facts.selected else "",
             f"scheduler row {row.id} is of a pod that is gone: {row.host_name} ({row.ip}:{row.port})",
             "peers are given inactive schedulers too, and wait for each; a cluster with rows cannot be deleted",
             f"delete it in the console ({owner or f'cluster {row.scheduler_cluster_id}'}): dfmc console {facts.file}",

@@ -100,6 +100,9 @@ class TcpProxy:
             except OSError:  # it has just been closed: refused from now on, or at an end
                 self._ended.wait(_POLL_SECONDS)
                 continue
+            if self.plan.refuses:  # it came in just before the port closed
+                connection.close()
+                continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._serve, connection)
 

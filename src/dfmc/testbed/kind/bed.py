@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dfmc.testbed.kind import commands
 from dfmc.testbed.kind.addresses import Exposed, exposed
 from dfmc.testbed.kind.clusters import Containers, ensure_cluster, find_containers, node_faults
 from dfmc.testbed.kind.kubeconfigs import merged_kubeconfig, servers
-from dfmc.testbed.kind.layout import KindLayout, KindRequest, StoredKind
+from dfmc.testbed.kind.layout import Choices, KindLayout, KindRequest, StoredKind
 from dfmc.testbed.kind.plan import KindCluster, plan_clusters
 from dfmc.testbed.kind.programs import ProgramError, Programs
 from dfmc.testbed.layout import write_if_changed
@@ -65,21 +65,23 @@ def up(request: KindRequest, report: Report) -> KindBed:
         NotReadyError: Nodes did not become ready in time; running `up` again goes on.
     """
     layout = KindLayout(request.directory.absolute())
-    text, origin, directory = topology_source(request.topology)
-    topology = localised(parse_topology(text, origin), ChartSource(), directory)
-    wanted = exposed(topology)
-    if request.chart == "stand-in":
-        check_stand_in(chart_version(topology), standin_versions())
     programs = Programs()
     programs.require("docker", "kind")
     with locked(layout.directory, report):
+        stored = StoredKind.read(layout)
+        choices = request.choices(stored.choices if stored else None)
+        text, origin, directory = topology_source(choices.topology)
+        topology = localised(parse_topology(text, origin), ChartSource(), directory)
+        if choices.chart == "stand-in":
+            check_stand_in(chart_version(topology), standin_versions())
+        wanted = exposed(topology)
         for note in wanted.notes:
             report(note)
-        state = asyncio.run(_bring_up(request, layout, wanted, programs, report))
-        copied = localised(_addressed(wanted, state), _chart_source(request, topology, layout, report), directory)
+        state = asyncio.run(_bring_up(choices, stored, layout, wanted, programs, report))
+        chart = _chart_source(choices, topology, layout, report)
+        copied = localised(_addressed(wanted, state), chart, directory)
         write_if_changed(layout.topology, dump_topology(copied), mode=0o600)
-        contexts = tuple(plan.context for plan in state.plans)
-        return KindBed(contexts, layout.kubeconfig, layout.topology)
+        return KindBed(tuple(plan.context for plan in state.plans), layout.kubeconfig, layout.topology)
 
 
 def find(directory: Path) -> KindBed | None:
@@ -99,9 +101,9 @@ def env(bed: KindBed) -> dict[str, str]:
 def status(directory: Path) -> dict[str, Any]:
     """Return what runs of the bed in ``directory``, as plain data for tables and JSON.
 
-    Keys: ``directory``, ``exists``, ``running`` (everything is), ``network``, ``topology``, ``kubeconfig`` and
-    ``clusters`` (``context``, ``name``, ``server``, ``ready``, ``stopped``: nodes that do not run or are not ready,
-    ``nodes``).
+    Keys: ``directory``, ``exists``, ``running`` (everything is), ``network``, ``topology``,
+    ``kubeconfig`` and ``clusters`` (``context``, ``name``, ``server``, ``ready``, ``stopped``: nodes that do not run or
+    are not ready, ``nodes``).
 
     Raises:
         PreflightError: Docker is not there or does not answer.
@@ -168,20 +170,26 @@ def down(directory: Path, report: Report) -> bool:
 
 
 async def _bring_up(
-    request: KindRequest, layout: KindLayout, wanted: Exposed, programs: Programs, report: Report
+    choices: Choices,
+    stored: StoredKind | None,
+    layout: KindLayout,
+    wanted: Exposed,
+    programs: Programs,
+    report: Report,
 ) -> StoredKind:
     await programs.engine()
     network = programs.network
-    state = StoredKind.read(layout)
-    if state is None:
+    if stored is None:
         has_network = bool((await programs.run(commands.find_network(network))).strip())
-        state = StoredKind(network, not has_network, ())
-    elif state.network != network:
+        state = StoredKind(choices, network, not has_network)
+    elif stored.network != network:
         raise PreflightError(
-            f"the bed's nodes are on the Docker network {state.network}, and {network} is asked for",
+            f"the bed's nodes are on the Docker network {stored.network}, and {network} is asked for",
             next_step="dfmc testbed down --provider kind, then up again; or unset KIND_EXPERIMENTAL_DOCKER_NETWORK",
         )
-    plans = plan_clusters(cluster_needs(wanted.topology), wanted.console(request.console_port), state.plans)
+    else:
+        state = replace(stored, choices=choices)
+    plans = plan_clusters(cluster_needs(wanted.topology), wanted.console(choices.console_port), state.plans)
     containers = await find_containers(programs)
     state = state.only({plan.name for plan in plans} | containers.keys())
     new = [plan for plan in plans if not _stands(plan, state, containers)]
@@ -194,7 +202,7 @@ async def _bring_up(
     state.write(layout)
     for plan in state.plans:
         # One after another: kind's own waiting for a control plane times out on machines that start two at a time.
-        await ensure_cluster(plan, plan in new, request.node_image, containers, layout, programs, report)
+        await ensure_cluster(plan, plan in new, choices.node_image, containers, layout, programs, report)
         state = state.with_cluster(plan, made=True)
         state.write(layout)
     written = [(plan, layout.cluster_kubeconfig(plan.name).read_text()) for plan in state.plans]
@@ -271,6 +279,7 @@ async def _check_address(wanted: Exposed, state: StoredKind, programs: Programs)
             await programs.run(
                 commands.resolve_name(plan.control_plane, host),
                 what=f"nodes of {plan.name} do not find {host}",
+                left="the clusters stay as they are",
                 next_step=f"docker network inspect {state.network}",
             )
 
@@ -284,18 +293,18 @@ def _addressed(wanted: Exposed, state: StoredKind) -> Mapping[str, Any]:
     return wanted.with_address(_manager_host(wanted, state)) if wanted.elsewhere else wanted.topology
 
 
-def _chart_source(request: KindRequest, topology: Mapping[str, Any], layout: KindLayout, report: Report) -> ChartSource:
-    if request.chart == "official":
+def _chart_source(choices: Choices, topology: Mapping[str, Any], layout: KindLayout, report: Report) -> ChartSource:
+    if choices.chart == "official":
         return ChartSource()
-    if request.chart == "stand-in":
+    if choices.chart == "stand-in":
         package = package_chart(chart_version(topology))
         layout.chart.mkdir(parents=True, exist_ok=True)
         archive = layout.chart / package.filename
         archive.write_bytes(package.content)
         return ChartSource(path=str(archive))
-    chart, filled_in = chart_to_use(request.chart, layout.chart)
+    chart, filled_in = chart_to_use(choices.chart, layout.chart)
     if filled_in:
-        report(f"{request.chart} lacks its subcharts {', '.join(filled_in)}: using the bed's own in their place")
+        report(f"{choices.chart} lacks its subcharts {', '.join(filled_in)}: using the bed's own in their place")
     return ChartSource(path=str(chart))
 
 
