@@ -17,13 +17,28 @@ from dfmc.testbed import bed as kwok_bed
 from dfmc.testbed.binaries import DATA_PLANE, BinaryCache, default_directory
 from dfmc.testbed.layout import BedRequest, BedState, ClientChoice
 
+HERE = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
-LONGEST_FIRST = ("test_faults", "test_members", "test_guide", "test_bed", "test_corrections")
+LONGEST_FIRST = ("test_faults", "test_reliability", "test_members", "test_guide", "test_bed", "test_doctor")
+# What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
+PARTS = (
+    ("test_bed", "test_probes", "test_data_plane", "test_verify"),
+    ("test_faults",),
+    ("test_reliability", "test_doctor"),
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first; within a file, and for a file's beds, pytest's order stays."""
-    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the parts whose turn it is not, and put long files first; within a file pytest's order stays."""
+    part = os.environ.get("DFMC_E2E_PART", "all")
+    if part != "all":
+        chosen = PARTS[int(part)]
+        left_out = {name for names in PARTS for name in names if name not in chosen}
+        deselected = [item for item in items if item.path.parent == HERE and item.path.stem in left_out]
+        config.hook.pytest_deselected(items=deselected)
+        gone = {id(item) for item in deselected}
+        items[:] = [item for item in items if id(item) not in gone]
+    ours = [item for item in items if item.path.parent == HERE]
     places = {id(item) for item in ours}
 
     def rank(item: pytest.Item) -> int:
