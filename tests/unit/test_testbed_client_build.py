@@ -24,7 +24,7 @@ from dfmc.testbed.plan import BedPlan
 CARGO = """#!/bin/sh
 echo "$@" >> "{log}"
 crate="$2"
-printf '    Updating crates.io index\\r    Building [=>  ] 1/4: a, b\\r' >&2
+printf '    Updating the index\\r    Building [=>  ] 1/4: a, b\\r' >&2
 printf '    Building [==> ] 2/4: c\\rerror: no such thing\\n' >&2
 [ "$crate" = "{broken}" ] && exit 101
 while [ $# -gt 0 ]; do
