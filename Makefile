@@ -20,7 +20,7 @@ help:
 	@echo "make test-all   the same, with every test on the bed instead of the day's third (3 min more)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
-	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 10 min; docs/kind.md)"
+	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 5 min; docs/kind.md)"
 	@echo "make kind-docker  a Docker engine for machines with root but without an init system"
 	@echo "make setup      only the Python environment in $(VENV)"
 

@@ -125,12 +125,7 @@ def read_saved(document: Any, file: str) -> SavedPlan:  # noqa: ANN401 - whateve
             only=tuple(map(_text, document["only"])),
             adopt=document["adopt"] is True,
             allow=tuple(map(_text, document["allow"])),
-            fingerprint=Fingerprint(
-                {
-                    name: {_text(k): _text(v) for k, v in facts.items()}
-                    for name, facts in document["fingerprint"].items()
-                }
-            ),
+            fingerprint=Fingerprint({name: _texts(facts) for name, facts in document["fingerprint"].items()}),
             steps={step_id: tuple(map(_text, words)) for step_id, words in document["steps"].items()},
             prune=document.get("prune") is True,
         )
