@@ -166,17 +166,34 @@ class PodState:
 
 
 @dataclass(frozen=True)
+class EditedField:
+    """One setting in a configuration file of a ConfigMap that somebody has changed.
+
+    Attributes:
+        path: File and setting, e.g. ``scheduler.yaml: manager.schedulerClusterID``.
+        seen: What stands there, in one line; None where nothing does. Secrets are masked already.
+        wanted: What the release's manifest says, likewise.
+    """
+
+    path: str
+    seen: str | None
+    wanted: str | None
+
+
+@dataclass(frozen=True)
 class EditedConfigMap:
     """A ConfigMap of a release that does not say what the release's manifest says.
 
     Attributes:
         keys: Its keys that differ.
         since: When somebody else than helm wrote it last, in seconds since 1970; None where nobody noted that.
+        fields: The settings that differ; of a key whose text cannot be read as settings there are none.
     """
 
     name: str
     keys: tuple[str, ...]
     since: float | None = None
+    fields: tuple[EditedField, ...] = ()
 
     def __str__(self) -> str:
         return f"ConfigMap {self.name}"

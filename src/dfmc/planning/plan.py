@@ -14,7 +14,7 @@ from dfmc.errors import DfmcError, TopologyError
 from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
-from dfmc.planning.differences import missing_from, value_differences
+from dfmc.planning.differences import edit_changes, missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
@@ -186,10 +186,7 @@ class _Planner:
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
         changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
-        changes += tuple(
-            FieldChange(f"{one}, {', '.join(one.keys)}", "(edited by hand)", "(as the chart has it)")
-            for one in seen.edited
-        )
+        changes += tuple(change for one in seen.edited for change in edit_changes(one))
         if seen.release and self._adopts(cluster):
             changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)
