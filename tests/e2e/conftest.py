@@ -23,7 +23,7 @@ LONGEST_FIRST = ("test_faults", "test_reliability", "test_members", "test_guide"
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
     ("test_bed", "test_probes", "test_data_plane", "test_verify"),
-    ("test_faults",),
+    ("test_faults", "test_counts"),
     ("test_reliability", "test_doctor"),
 )
 
