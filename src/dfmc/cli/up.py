@@ -112,6 +112,7 @@ def bring_up(
     from dfmc.engine.session import Session
     from dfmc.errors import UsageError
     from dfmc.output.documents import up_document
+    from dfmc.output.moves import move_warnings
     from dfmc.output.plan import plan_lines, summary
     from dfmc.output.removal import orphan_lines, pruned_lines
     from dfmc.output.tables import up_lines
@@ -131,6 +132,8 @@ def bring_up(
                 )
             if yes or not terminal.can_ask:
                 terminal.say(f"{loaded.file}: {summary(plan)}")
+                for sentence in move_warnings(plan.moves):
+                    terminal.warn(sentence)
                 return True
             return run.confirm(plan, "Go on?", show)
 
