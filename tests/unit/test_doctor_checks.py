@@ -498,7 +498,7 @@ def test_scopes_that_send_peers_elsewhere() -> None:
     assert found(facts) == {}
     stolen = planned_anew(with_record(facts, "a", scopes=ScopesRecord(idc="cluster-2", cidrs=("192.168.0.0/16",))))
     (finding,) = outcomes(stolen)["DF373"].findings
-    assert finding.what == "2 of its peers join a: dragonfly-seed-client-0, dragonfly-client-2"
+    assert finding.what == "2 of its peers join a: node b-1, seed peer dragonfly-seed-client-0"
 
 
 def test_by_id_scopes_decide_nothing() -> None:

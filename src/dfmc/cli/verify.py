@@ -12,6 +12,8 @@ from dfmc.cli.options import (
     ConcurrencyOption,
     FileArgument,
     FileOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     example,
     invocation_of,
@@ -51,6 +53,7 @@ def verify(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     method: Annotated[
         VerifyMethod,
         typer.Option(help="An image by the nodes' runtime, or a blob by the client's proxy; auto: as is given."),
@@ -119,7 +122,7 @@ def verify(
     terminal = invocation.terminal
     wanted = VerifyOptions(method.value, image, url, push, push_url, jaeger, seconds(timeout, "--timeout"))
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector), concurrency=concurrency)
     report = run_engine(invocation, loaded, options, lambda session, run: prove(session, wanted))
     if output is VerifyOutput.JSON:
         terminal.answer_document(verify_document(report))

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from dfmc.output.moves import move_lines, move_markdown
 from dfmc.output.text import line, one_line
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step
 from dfmc.symbols import resolve
@@ -65,7 +66,8 @@ def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
             lines += _step_lines(step)
         if failure:
             lines.append(line(("  ✗ ", "red"), one_line(f"{failure.what}: {failure.why}")))
-    return [*lines, line(""), line(summary(plan))]
+    moves = move_lines(plan.moves)
+    return [*lines, *([line(""), *moves] if moves else []), line(""), line(summary(plan))]
 
 
 def summary(plan: Plan) -> str:
@@ -176,7 +178,7 @@ def plan_markdown(plan: Plan) -> str:
         parts.append("")
     for name, failure in plan.failures.items():
         parts.append(f"- ✗ **{name}** cannot be planned for: {_inline(f'{failure.what}: {failure.why}')}")
-    parts += ["", f"**{summary(plan)}**", ""]
+    parts += ["", *move_markdown(plan.moves), f"**{summary(plan)}**", ""]
     for step in plan.mutations:
         parts += _details(step)
     return "\n".join(parts).replace("\n\n\n", "\n\n").rstrip() + "\n"

@@ -39,6 +39,16 @@ def expected_record(topology: Topology, cluster: ClusterSpec, observed: Observed
     return None if found and found.id == DEFAULT_RECORD_ID else found
 
 
+def foreign_records(topology: Topology, observed: Observed) -> dict[str, str]:
+    """Return the records that no entry stands for, as ``name (id N)``, by name, in the order of ids."""
+    if observed.manager is None:
+        return {}
+    expected = [expected_record(topology, cluster, observed) for cluster in topology.clusters]
+    ours = {record.id for record in expected if record}
+    others = [record for record in observed.manager.records if record.id not in ours]
+    return {record.name: f"{record.name} (id {record.id})" for record in sorted(others, key=lambda row: row.id)}
+
+
 def record_changes(
     topology: Topology, cluster: ClusterSpec, record: ClusterRecord | None, uid: str | None
 ) -> tuple[FieldChange, ...]:

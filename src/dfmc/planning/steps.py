@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from dfmc.errors import DfmcError
+from dfmc.planning.moves import Moves
 
 
 class Kind(StrEnum):
@@ -127,6 +128,7 @@ class Plan:
         failures: Clusters that cannot be planned for, and why; the others go on.
         manager_installed: It answered, or its release is deployed: members need no other step of the central cluster.
         orphans: What is left of clusters that are not in the file any more, in words, by their names.
+        moves: Which peers change cluster by it; None where it changes nothing that decides, or nobody has asked.
     """
 
     topology: str
@@ -135,6 +137,7 @@ class Plan:
     failures: Mapping[str, DfmcError] = field(default_factory=dict)
     manager_installed: bool = False
     orphans: Mapping[str, str] = field(default_factory=dict)
+    moves: Moves | None = None
 
     @property
     def mutations(self) -> tuple[Step, ...]:
