@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
+.PHONY: kill-matrix fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
 	@echo "make test-all   the same, with every test on the bed instead of the day's third (3 min more)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
+	@echo "make kill-matrix  kill dfmc up before and after every side effect, and run it once more (about 70 min; goes on where it stopped)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
 	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 5 min; docs/kind.md)"
 	@echo "make kind-docker  a Docker engine for machines with root but without an init system"
@@ -76,6 +77,13 @@ test: lint bed-binaries
 
 test-all: DFMC_E2E_PART := all
 test-all: test
+
+# kills (the default), faults, all, or one of kill-before kill-after 500 429 hang drop; HELM=3 or 4.
+BLOWS ?= kills
+HELM ?= 3
+
+kill-matrix: $(STAMP) bed-binaries
+	@PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m kill_matrix $(BLOWS) --helm $(HELM)
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py
