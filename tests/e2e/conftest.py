@@ -24,7 +24,7 @@ LONGEST_FIRST = ("test_faults", "test_reliability", "test_members", "test_guide"
 PARTS = (
     ("test_bed", "test_probes", "test_data_plane", "test_verify"),
     ("test_faults",),
-    ("test_reliability", "test_doctor"),
+    ("test_reliability", "test_doctor", "test_live_match"),
 )
 
 
