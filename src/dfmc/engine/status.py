@@ -15,6 +15,7 @@ from dfmc.engine.reports import StatusReport
 from dfmc.engine.session import Session
 from dfmc.engine.strays import with_strays_in_time
 from dfmc.errors import DfmcError, UnreachableError
+from dfmc.planning.made_anew import changed_id
 from dfmc.planning.orphans import described, orphans
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
 from dfmc.planning.records import foreign_records
@@ -91,7 +92,8 @@ async def _status(session: Session, chart: ChartArchive | DfmcError) -> StatusRe
             except DfmcError as raised:  # where the central cluster cannot be planned for, no plan has found it
                 error = raised
         report = cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
-        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
+        anew = None if error else changed_id(session.topology, cluster, observed)
+        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error, changed_id=anew))
     foreign = tuple(one for name, one in foreign_records(session.topology, observed).items() if name not in left)
     name = session.topology.metadata.name
     return StatusReport(name, tuple(reports), foreign, unknown, orphans=left, unsearched=observed.unsearched)

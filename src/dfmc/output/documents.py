@@ -83,6 +83,7 @@ def plan_document(plan: Plan) -> Document:
         "steps": [_step_document(step) for step in plan.steps],
         "failures": {name: error_document(error) for name, error in plan.failures.items()},
         "orphans": [{"name": name, "what": what} for name, what in plan.orphans.items()],
+        "foreignRecords": list(plan.foreign),
         "peers": moves_document(plan.moves),
     }
 
@@ -181,6 +182,7 @@ def cluster_document(cluster: ClusterReport) -> Document:
         "result": cluster.result,
         "schedulerClusterID": _known(cluster.registration, "scheduler_cluster_id"),
         "seedPeerClusterID": _known(cluster.registration, "seed_peer_cluster_id"),
+        "changedID": _changed_id(cluster),
         "chart": cluster.chart,
         "revision": cluster.revision,
         "releaseStatus": cluster.release_status,
@@ -196,6 +198,11 @@ def cluster_document(cluster: ClusterReport) -> Document:
         "blockedBy": cluster.blocked_by,
         "error": error_document(cluster.error) if cluster.error else None,
     }
+
+
+def _changed_id(cluster: ClusterReport) -> Document | None:
+    changed = cluster.changed_id
+    return {"release": changed.old, "record": changed.new, "holder": changed.holder or None} if changed else None
 
 
 def _known(registration: Registration | None, field: str) -> int | None:

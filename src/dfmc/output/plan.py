@@ -67,6 +67,9 @@ def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
         if failure:
             lines.append(line(("  ✗ ", "red"), one_line(f"{failure.what}: {failure.why}")))
     moves = move_lines(plan.moves)
+    if plan.foreign:
+        what = f"records of the manager that the file does not know, and that stay: {', '.join(plan.foreign)}"
+        moves = [*moves, line(("· ", "dim"), one_line(what))]
     return [*lines, *([line(""), *moves] if moves else []), line(""), line(summary(plan))]
 
 
@@ -178,6 +181,9 @@ def plan_markdown(plan: Plan) -> str:
         parts.append("")
     for name, failure in plan.failures.items():
         parts.append(f"- ✗ **{name}** cannot be planned for: {_inline(f'{failure.what}: {failure.why}')}")
+    if plan.foreign:
+        known = ", ".join(_inline(one) for one in plan.foreign)
+        parts.append(f"- records of the manager that the file does not know, and that stay: {known}")
     parts += ["", *move_markdown(plan.moves), f"**{summary(plan)}**", ""]
     for step in plan.mutations:
         parts += _details(step)

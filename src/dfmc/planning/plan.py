@@ -16,6 +16,7 @@ from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import edit_changes, missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.made_anew import changed_ids
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
@@ -29,6 +30,7 @@ from dfmc.planning.records import (
     DEFAULT_RECORD_ID,
     DEFAULT_RECORD_NAMES,
     expected_record,
+    foreign_records,
     pending_registration,
     record_changes,
 )
@@ -111,6 +113,7 @@ class _Planner:
         self.credentials = credentials
         self.consent = consent
         self.uid = observed.credentials.uid if observed.credentials else None
+        self.changed_ids = changed_ids(topology, observed)
         self.failures: dict[str, DfmcError] = {}
 
     def plan(self) -> Plan:
@@ -135,6 +138,7 @@ class _Planner:
             pruning, refused = prune_steps(self.topology, self.observed)
             steps += pruning
             self.failures |= refused
+        left = described(orphans(self.topology, self.observed))
         present = {step.id for step in steps}
         steps = [replace(step, needs=tuple(need for need in step.needs if need in present)) for step in steps]
         return Plan(
@@ -143,7 +147,10 @@ class _Planner:
             steps=in_order(steps),
             failures=self.failures,
             manager_installed=self.observed.manager is not None or self._is_deployed(central),
-            orphans=described(orphans(self.topology, self.observed)),
+            orphans=left,
+            foreign=tuple(
+                one for name, one in foreign_records(self.topology, self.observed).items() if name not in left
+            ),
         )
 
     def _trouble(self, cluster: ClusterSpec) -> DfmcError | None:
@@ -190,6 +197,8 @@ class _Planner:
         if seen.release and self._adopts(cluster):
             changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)
+        if changes and not note and cluster.name in self.changed_ids:
+            note = str(self.changed_ids[cluster.name])
         if not changes and not note and not assumed:
             return []
         if not changes and not note:
@@ -235,7 +244,9 @@ class _Planner:
         if record and not changes:
             return []
         action = Action.UPDATE if record or cluster.name == central else Action.CREATE
-        return [Step(Kind.RECORD, cluster.name, action, needs, changes)]
+        is_anew = action is Action.CREATE and cluster.name in self.changed_ids
+        note = f"registered anew: {self.changed_ids[cluster.name]}" if is_anew else ""
+        return [Step(Kind.RECORD, cluster.name, action, needs, changes, note=note)]
 
     @property
     def _manager_was_there(self) -> bool:

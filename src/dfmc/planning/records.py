@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dfmc.planning.ownership import record_bio
 from dfmc.planning.steps import FieldChange
 from dfmc.state import ClusterRecord, Observed, Registration, ScopesRecord
@@ -70,3 +73,11 @@ def record_changes(
         if getattr(record.scopes, key) != value:
             changes.append(FieldChange(f"scopes.{key}", getattr(record.scopes, key) or None, value or None))
     return tuple(changes)
+
+
+def scheduler_cluster_id(values: Mapping[str, Any]) -> int:
+    """Return the id that a release's schedulers are told, by the one path that every chart has for it; 0 for none."""
+    node: Any = values
+    for key in ("scheduler", "config", "manager", "schedulerClusterID"):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, int) else 0

@@ -128,6 +128,7 @@ class Plan:
         failures: Clusters that cannot be planned for, and why; the others go on.
         manager_installed: It answered, or its release is deployed: members need no other step of the central cluster.
         orphans: What is left of clusters that are not in the file any more, in words, by their names.
+        foreign: Records of the manager that no entry stands for and that are not ours, as ``name (id N)``.
         moves: Which peers change cluster by it; None where it changes nothing that decides, or nobody has asked.
     """
 
@@ -137,6 +138,7 @@ class Plan:
     failures: Mapping[str, DfmcError] = field(default_factory=dict)
     manager_installed: bool = False
     orphans: Mapping[str, str] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
     moves: Moves | None = None
 
     @property
