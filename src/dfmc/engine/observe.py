@@ -162,12 +162,13 @@ async def observe_manager(session: Session, observed: Observed) -> Observed:
         if not session.manager.is_open:
             key = stored.values.get(JWT_KEY, "")
             await session.manager.sign_in(stored.values[ROOT_PASSWORD], jwt_key=key)
-        return replace(observed, manager=await session.manager.look(_rows), manager_error=None)
+        return replace(observed, manager=await session.manager.look(manager_rows), manager_error=None)
     except DfmcError as error:
         return replace(observed, manager=None, manager_error=error)
 
 
-async def _rows(client: ManagerClient) -> ObservedManager:
+async def manager_rows(client: ManagerClient) -> ObservedManager:
+    """Return every row that says who belongs to whom."""
     records = await client.clusters()
     schedulers = await client.schedulers()
     seed_peers = await client.seed_peers()
