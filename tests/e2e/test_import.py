@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import yaml
 from bed_tools import ManagerRest, node_port_service, wait_until
 from bed_world import NODE_PORT, World
 from dfmc.values.merge import merge
-from e2e.conftest import bed_world
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -110,10 +110,12 @@ def by_hand(world: World, version: str, values: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module", params=list(SETS))
-def hand_made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def hand_made(
+    request: pytest.FixtureRequest, make_bed: Callable[..., AbstractContextManager[World]]
+) -> Iterator[World]:
     """The guide's two clusters as its readers have them; dfmc has never been here."""
     example, values = SETS[request.param]
-    with bed_world(tmp_path_factory, example, 3) as world:
+    with make_bed(example, 3) as world:
         world.secrets = {}
         by_hand(world, request.param, values)
         yield world

@@ -87,11 +87,14 @@ def import_running(
     from dfmc.engine.importing import ImportRequest, import_running
     from dfmc.errors import UsageError
     from dfmc.planning.importing.found import Wishes
+    from dfmc.planning.importing.world import is_entry_name
 
     invocation = invocation_of(context)
     terminal = invocation.terminal
     if repository and chart_path:
         raise UsageError("give --repository or --chart-path, not both")
+    if name is not None and not is_entry_name(name):
+        raise UsageError(f"--name: {name!r} is no name", why="lower-case letters, digits and '-', at most 40 of them")
     if output != "-":
         refuse_existing(output, force=force)
     config = _absolute(kubeconfig)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dfmc.errors import PreflightError
 from dfmc.planning.importing.exposing import exposed
 from dfmc.planning.importing.found import Found, FoundRelease, Wishes
 from dfmc.planning.importing.leftovers import LeftOut, leftover
@@ -131,27 +132,55 @@ def _databases(found: Found, notes: list[str]) -> Entry:
     """Return external databases, and where the passwords of both come from; their values are never looked at here."""
     central, values = found.central, found.central.release.values
     live, part = central.wiring.get("manager", {}), {}
+
+    def said(external: str, words: Mapping[str, tuple[str, str]]) -> Entry:
+        """Return what the live configuration says, else the values, by the file's words."""
+        both = {word: live.get(name, get_path(values, f"{external}.{key}")) for word, (name, key) in words.items()}
+        return {word: value for word, value in both.items() if value not in (None, "")}
+
     if not central.brings("mysql"):
-        said = {"host": "host", "port": "port", "name": "name", "username": "user"}
-        database = {word: live.get(f"database_{key}") for word, key in said.items()}
         password = _reference(found, "database-password", "DFMC_DATABASE_PASSWORD", notes)
-        given = {word: value for word, value in database.items() if value is not None}
-        part["database"] = {"type": "mysql", **given, "password": password}
+        database = said("externalMysql", _DATABASE_WORDS)
+        if "host" not in database:
+            raise _unseen(central, "database", "externalMysql.host")
+        part["database"] = {"type": "mysql", **database, "password": password}
     if not central.brings("redis"):
-        addresses = live.get("redis_addresses")
-        redis: Entry = {"type": "external", "addresses": addresses if isinstance(addresses, list) else []}
-        redis |= {word: get_path(values, f"externalRedis.{word}") for word in ("masterName", "username")}
-        redis |= {word: live.get(key) for word, key in _REDIS_NUMBERS.items()}
-        if live.get("redis_password"):
+        redis: Entry = {"type": "external", **said("externalRedis", _REDIS_WORDS)}
+        if not redis.get("addresses"):
+            raise _unseen(central, "Redis", "externalRedis.addrs")
+        if live.get("redis_password") or get_path(values, "externalRedis.password"):
             redis["password"] = _reference(found, "redis-password", "DFMC_REDIS_PASSWORD", notes)
-        part["redis"] = {word: value for word, value in redis.items() if value not in (None, "")}
+        part["redis"] = redis
     elif isinstance(secret := get_path(values, "redis.auth.existingSecret"), str) and secret:
         key = get_path(values, "redis.auth.existingSecretPasswordKey") or "redis-password"
         part["redisPassword"] = {"secret": f"{central.release.namespace}/{secret}#{key}"}
     return part
 
 
-_REDIS_NUMBERS = {"db": "redis_db", "brokerDB": "redis_broker_db", "backendDB": "redis_backend_db"}
+# The file's words, with the names in layouts.yaml's wiring and the keys in the chart's values.
+_DATABASE_WORDS = {
+    "host": ("database_host", "host"),
+    "port": ("database_port", "port"),
+    "name": ("database_name", "database"),
+    "username": ("database_user", "username"),
+}
+_REDIS_WORDS = {
+    "addresses": ("redis_addresses", "addrs"),
+    "masterName": ("redis_master_name", "masterName"),
+    "username": ("redis_username", "username"),
+    "db": ("redis_db", "db"),
+    "brokerDB": ("redis_broker_db", "brokerDB"),
+    "backendDB": ("redis_backend_db", "backendDB"),
+}
+
+
+def _unseen(central: FoundRelease, what: str, value: str) -> PreflightError:
+    return PreflightError(
+        f"where the manager's {what} is cannot be seen",
+        where=central.place,
+        why=f"neither its live configuration nor {value} of its values says it, and it brings none of its own",
+        next_step="look at the manager's ConfigMap and pods: without it no manager runs",
+    )
 
 
 def _reference(found: Found, key: str, variable: str, notes: list[str]) -> Entry:

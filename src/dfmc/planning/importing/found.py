@@ -91,6 +91,14 @@ class FoundRelease:
         return live if isinstance(live, int) and not isinstance(live, bool) else 0
 
     @property
+    def idcs(self) -> frozenset[str]:
+        """The idcs that its parts say they are in, case folded."""
+        live = [said.get("idc") for said in self.wiring.values()]
+        keys = [component.key for component in self.layout.components.values()]
+        given = [get_path(self.release.values, f"{key}.config.host.idc") for key in keys]
+        return frozenset(str(idc).casefold() for idc in (*live, *given) if idc)
+
+    @property
     def manager_address(self) -> str:
         """Where its schedulers look for the manager, as ``host:port``; empty where they do not say."""
         live = self.wiring.get("scheduler", {}).get("manager_address")

@@ -163,8 +163,7 @@ def _records(releases: Sequence[FoundRelease], rows: Sequence[ClusterRecord]) ->
 
 
 def _is_in_scope(release: FoundRelease, row: ClusterRecord) -> bool:
-    idcs = {str(said["idc"]).casefold() for said in release.wiring.values() if said.get("idc")}
-    return bool(idcs & {part.strip().casefold() for part in row.scopes.idc.split("|") if part.strip()})
+    return bool(release.idcs & {part.strip().casefold() for part in row.scopes.idc.split("|") if part.strip()})
 
 
 def _rank(record: ClusterRecord | None) -> tuple[bool, int]:
