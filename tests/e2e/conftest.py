@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -102,6 +102,14 @@ def bed_world(
         yield World(BedTools(kwok_bed.up(request, report)), tmp_path_factory.mktemp("state"), secrets)
     finally:
         kwok_bed.down(directory, report)
+
+
+@pytest.fixture(scope="module")
+def make_bed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Literal[3, 4]], AbstractContextManager[World]]:
+    """Makes beds with an example's topology file, for a test that installs its own."""
+    return lambda example, helm: bed_world(tmp_path_factory, example, helm)
 
 
 @pytest.fixture(scope="module", params=list(COMBINATIONS))

@@ -14,6 +14,7 @@ from dfmc.cli import (
     down,
     explain,
     images,
+    import_,
     init,
     match,
     plan,
@@ -82,6 +83,7 @@ def global_options(
 
 
 app.command("init", help=init.HELP, epilog=init.EXAMPLE)(init.init)
+app.command("import", help=import_.HELP, epilog=import_.EXAMPLE)(import_.import_running)
 app.command("validate", help=validate.HELP, epilog=validate.EXAMPLE)(validate.validate)
 app.command("explain", help=explain.HELP, epilog=explain.EXAMPLE)(explain.explain)
 app.command("match", help=match.HELP, epilog=match.EXAMPLE)(match.match)

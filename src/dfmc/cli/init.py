@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dfmc.cli.options import DEFAULT_FILE, example, invocation_of
-
-if TYPE_CHECKING:
-    from dfmc.output.console import Terminal
 
 HELP = (
     "Write a topology file with comments, one cluster for each context; contacts nothing.\n\nWithout --context the "
@@ -20,6 +16,7 @@ HELP = (
 EXAMPLE = example("dfmc init --context eu-1 --context us-1 --manager-context eu-1")
 
 _Text = str | None
+_QUESTION = "Which clusters, the manager's first (numbers or names)"
 
 
 def init(
@@ -45,6 +42,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Choose contexts, write the file."""
+    from dfmc.cli.choosing_contexts import distinct, from_kubeconfig
     from dfmc.cli.writing import refuse_existing, write_new
     from dfmc.errors import TopologyError, UsageError
     from dfmc.linting.loading import load_from_text
@@ -53,7 +51,7 @@ def init(
     terminal = invocation_of(context).terminal
     if file != "-":
         refuse_existing(file, force=force)
-    chosen = _distinct(contexts) if contexts else _from_kubeconfig(terminal, file)
+    chosen = distinct(contexts) if contexts else from_kubeconfig(terminal, f"dfmc init {file}", _QUESTION)
     manager = manager_context or chosen[0]
     if manager not in chosen:
         chosen.insert(0, manager)
@@ -81,68 +79,3 @@ def init(
         terminal.say(f"next  set manager.address in {file}, then: dfmc plan {file}")
     else:
         terminal.say(f"next  dfmc plan {file}")
-
-
-def _distinct(contexts: Sequence[str]) -> list[str]:
-    from dfmc.errors import UsageError
-
-    for name in contexts:
-        if contexts.count(name) > 1:
-            raise UsageError(
-                f"--context: {name} is given twice",
-                next_step="write the file with one, then: dfmc add-cluster NAME with a namespace and nodes of its own",
-            )
-    return list(contexts)
-
-
-def _from_kubeconfig(terminal: Terminal, file: str) -> list[str]:
-    """Return the contexts that somebody chooses at the terminal.
-
-    Raises:
-        UsageError: Nobody can be asked; lists what there is.
-        PreflightError: There is no context at all.
-    """
-    from dfmc.clients.kube.contexts import kube_contexts
-    from dfmc.errors import PreflightError, UsageError
-
-    found = kube_contexts()
-    if not found.names:
-        raise PreflightError(
-            "there is no kubeconfig context to begin with",
-            why=f"looked into {found.files}",
-            next_step="set KUBECONFIG, or name contexts with --context",
-        )
-    listed = [f"{name}  (current)" if name == found.current else name for name in found.names]
-    if not terminal.can_ask:
-        terminal.answer(*listed)
-        options = " ".join(f"--context {name}" for name in found.names[:2])
-        raise UsageError("which contexts is not said", next_step=f"dfmc init {file} {options}")
-    terminal.complain(f"contexts in {found.files}:", *(f"  {number}  {text}" for number, text in enumerate(listed, 1)))
-    while True:
-        answer = typer.prompt("Which clusters, the manager's first (numbers or names)", default="all", err=True)
-        try:
-            return _chosen(answer, found.names)
-        except UsageError as error:
-            terminal.complain(str(error))
-
-
-def _chosen(answer: str, names: Sequence[str]) -> list[str]:
-    """Read numbers and names separated by blanks or commas; ``all`` stands for every context.
-
-    Raises:
-        UsageError: One is neither.
-    """
-    from dfmc.errors import UsageError
-
-    words = answer.replace(",", " ").split()
-    if words in ([], ["all"]):
-        return list(names)
-    chosen = []
-    for word in words:
-        if word in names:
-            chosen.append(word)
-        elif word.isascii() and word.isdigit() and 1 <= int(word) <= len(names):
-            chosen.append(names[int(word) - 1])
-        else:
-            raise UsageError(f"{word} is neither a context nor a number from 1 to {len(names)}")
-    return _distinct(chosen)

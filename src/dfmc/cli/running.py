@@ -182,14 +182,12 @@ def run_engine(
         DfmcError: What the engine raises, or InterruptedRunError.
     """
     invocation.log.write("", f"{loaded.file}: topology {loaded.topology.metadata.name}, {options}")
-    run = Run(invocation, make_progress(invocation.terminal))
     if invocation.terminal.is_live:  # the first look may take seconds, and nothing would show it
         count = len(options.only) or len(loaded.topology.clusters)
         invocation.terminal.say(f"looking at {count} cluster{'' if count == 1 else 's'} …")
     base = Path() if loaded.file == STDIN_NAME else Path(os.path.dirname(loaded.file))
-    factory = make_factory(invocation, options.concurrency, base)
 
-    async def whole() -> T:
+    async def whole(run: Run, factory: RealClients) -> T:
         session = Session(
             loaded=loaded,
             factory=factory,
@@ -200,10 +198,33 @@ def run_engine(
         async with session:
             return await run.carry_out(action(session, run))
 
+    return run_with_clients(invocation, options.concurrency, base, whole)
+
+
+def run_with_clients(
+    invocation: Invocation, concurrency: int, base: Path, whole: Callable[[Run, RealClients], Awaitable[T]]
+) -> T:
+    """Run what needs clients to its end, or to the signal that ends it.
+
+    Args:
+        invocation: The terminal, and the log file to write.
+        concurrency: Calls to API servers at once.
+        base: Directory that relative kubeconfigs start from.
+        whole: Everything that is asynchronous; what a signal may end, it awaits by ``Run.carry_out``.
+
+    Raises:
+        DfmcError: What it raises, or InterruptedRunError.
+    """
+    run = Run(invocation, make_progress(invocation.terminal))
+    factory = make_factory(invocation, concurrency, base)
+
+    async def awaited() -> T:
+        return await whole(run, factory)
+
     started = time.monotonic()
     try:
         with run.signals():
-            return asyncio.run(whole())
+            return asyncio.run(awaited())
     finally:
         invocation.log.write("", f"ended after {time.monotonic() - started:.1f} s")
         factory.close()

@@ -14,14 +14,18 @@ from typing import Any, TypeVar
 
 from dfmc.clients.protocols import KubeClient, ManagerClient
 from dfmc.engine.credentials import read_stored
+from dfmc.engine.manager_access import ManagerAccess
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError, UnreachableError
-from dfmc.planning.credentials import JWT_KEY, ROOT_PASSWORD
+from dfmc.planning.credentials import DEFAULT_ROOT_PASSWORD, JWT_KEY, ROOT_PASSWORD
 from dfmc.planning.exposure import service_names
-from dfmc.state import Observed, ObservedCluster, ObservedManager, StoredCredentials
+from dfmc.state import Observed, ObservedCluster, ObservedManager, ReleaseState, StoredCredentials
 from dfmc.topology.model import ClusterSpec
+from dfmc.values.merge import get_path
+from dfmc.values.passwords import PUBLIC_JWT_KEY
 
 T = TypeVar("T")
+_JWT_KEY_PATH = "manager.config.auth.jwt.key"
 
 
 async def observe(
@@ -153,6 +157,8 @@ async def observe_manager(session: Session, observed: Observed) -> Observed:
     """
     stored = observed.credentials
     central = observed.clusters[session.topology.manager.cluster]
+    if stored is None and central.release and session.options.consent.adopt:
+        return replace(observed, manager=await _manager_to_adopt(session, central.release))
     if stored is None or central.release is None or ROOT_PASSWORD not in stored.values:
         return observed
     if not stored.root_password_set and not session.manager.is_open:
@@ -162,12 +168,30 @@ async def observe_manager(session: Session, observed: Observed) -> Observed:
         if not session.manager.is_open:
             key = stored.values.get(JWT_KEY, "")
             await session.manager.sign_in(stored.values[ROOT_PASSWORD], jwt_key=key)
-        return replace(observed, manager=await session.manager.look(_rows), manager_error=None)
+        return replace(observed, manager=await session.manager.look(manager_rows), manager_error=None)
     except DfmcError as error:
         return replace(observed, manager=None, manager_error=error)
 
 
-async def _rows(client: ManagerClient) -> ObservedManager:
+async def _manager_to_adopt(session: Session, release: ReleaseState) -> ObservedManager | None:
+    """Return what the manager of a release that is to be taken over says; None where it cannot be asked.
+
+    With its own key, which helm's record of the release has: a sign-in would spoil the replacement of root's password
+    (the manager's cache), and is that step's.
+    """
+    access = ManagerAccess(session.topology, session.kube_of(session.topology.central), session.factory.manager)
+    try:
+        client = await access.open()
+        key = get_path(release.values, _JWT_KEY_PATH) or PUBLIC_JWT_KEY
+        return await manager_rows(client) if await client.resume(str(key), DEFAULT_ROOT_PASSWORD) else None
+    except DfmcError:  # the step that waits for it says why
+        return None
+    finally:
+        await access.close()
+
+
+async def manager_rows(client: ManagerClient) -> ObservedManager:
+    """Return every row that says who belongs to whom."""
     records = await client.clusters()
     schedulers = await client.schedulers()
     seed_peers = await client.seed_peers()

@@ -17,7 +17,7 @@ from dfmc.topology.model import ClusterSpec, Topology
 from dfmc.values.addressing import wired_values
 from dfmc.values.context import RenderContext, context_of
 from dfmc.values.inputs import ValuesInputs
-from dfmc.values.layouts import Component, Layout, Role
+from dfmc.values.layouts import Component, ComponentName, Layout, Role
 from dfmc.values.merge import get_path
 from dfmc.values.names import component_name, database_service, fullname
 
@@ -146,6 +146,39 @@ def expected_wiring(
     facts = tuple(fact for component in components for fact in _facts(ctx, component, known))
     app = fullname(cluster.release, topology.chart.name)
     return Wiring(app, cluster.release, components, facts)
+
+
+def seen_wiring(
+    config_maps: Sequence[Mapping[str, Any]], release: str, layout: Layout
+) -> Mapping[ComponentName, Mapping[str, Any]]:
+    """Return what the live ConfigMaps of a release say about its wiring: component, name of the value, value.
+
+    The names are those of ``data/layouts.yaml``. What a component's file does not say is left out, and so is a file
+    that is no YAML: check_wiring tells about it.
+
+    Args:
+        config_maps: Kubernetes objects; those of other releases are passed over.
+        release: helm's release.
+        layout: Of its chart.
+    """
+    seen: dict[ComponentName, dict[str, Any]] = {}
+    for config_map in config_maps:
+        if _labels(config_map).get("release") != release:
+            continue
+        for component in layout.components.values():
+            text = (config_map.get("data") or {}).get(component.file)
+            if component.label != _label(config_map) or not isinstance(text, str):
+                continue
+            try:
+                content = yaml.load(text, Loader=yaml.CSafeLoader)
+            except yaml.YAMLError:
+                continue
+            found = seen.setdefault(component.name, {})
+            for path, name in layout.wiring_of(component.name, external_redis=True).items():
+                value = _at(content, path)
+                if value not in (None, "", []):
+                    found.setdefault(name, value)
+    return seen
 
 
 def _facts(ctx: RenderContext, component: Component, known: Callable[[Symbol], object]) -> Iterator[Fact]:
