@@ -46,6 +46,10 @@ class Action(StrEnum):
     CHECK = "check"
 
 
+# What is done at the manager for whoever is registered there.
+_FOR_OTHERS = frozenset({Kind.MANAGER, Kind.RECORD})
+
+
 @dataclass(frozen=True)
 class FieldChange:
     """One difference between what is and what should be.
@@ -184,7 +188,8 @@ class Plan:
         """Return the plan for these clusters alone.
 
         A step of another cluster stays only when a kept step needs it and it either just checks, or the manager is not
-        installed yet: without a manager no member can be registered, whoever asked for it.
+        installed yet: without a manager no member can be registered, whoever asked for it. The central record gives its
+        first name up to a member that wants it, for the same reason.
         """
         wanted = set(clusters)
         by_id = {step.id: step for step in self.steps}
@@ -192,7 +197,7 @@ class Plan:
         todo = [step.id for step in self.steps if step.cluster in wanted]
         while todo:
             step = by_id[todo.pop()]
-            untouched = step.cluster not in wanted and step.mutates and step.kind is not Kind.MANAGER
+            untouched = step.cluster not in wanted and step.mutates and step.kind not in _FOR_OTHERS
             if step.id in keep or (untouched and self.manager_installed):
                 continue
             keep.add(step.id)
