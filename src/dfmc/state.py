@@ -379,6 +379,19 @@ class StoredCredentials:
 
 
 @dataclass(frozen=True)
+class BridgeObjects:
+    """Objects under the names of a member's bridges, as the API returns them (planning/bridges.py).
+
+    Attributes:
+        services: By name.
+        slices: EndpointSlices of these Services.
+    """
+
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    slices: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class ObservedCluster:
     """One entry of the file as its Kubernetes cluster has it.
 
@@ -387,6 +400,7 @@ class ObservedCluster:
         missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
         edited: ConfigMaps of a deployed release that somebody has edited.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
+        bridges: dfmc's own objects that lead to the central cluster.
     """
 
     name: str
@@ -398,6 +412,7 @@ class ObservedCluster:
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    bridges: BridgeObjects = field(default=BridgeObjects(), repr=False)
     error: DfmcError | None = None
 
 
@@ -423,6 +438,7 @@ class StrayRelease:
         kubeconfig: As the entries of that context have it.
         release: As it is.
         claims: Its volume claims, where it is to be pruned.
+        bridges: Names of dfmc's Services that lead to the central cluster, likewise.
         namespace_object: Its Namespace, where it is to be pruned.
     """
 
@@ -430,6 +446,7 @@ class StrayRelease:
     kubeconfig: str | None
     release: ReleaseState
     claims: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
     namespace_object: Mapping[str, Any] | None = field(default=None, repr=False)
 
 

@@ -117,6 +117,8 @@ def _in_short(step: Step) -> tuple[str, Sequence[FieldChange], int]:
             return ", ".join(change.path for change in changes), (), 0
         if step.kind is Kind.EXPOSE:
             return _services(changes), (), 0
+        if step.kind is Kind.BRIDGE:
+            return ", ".join(change_text(one) for one in changes if one.path.endswith(" leads to")), (), 0
     if len(changes) == 1:
         return change_text(changes[0]), (), 0
     return "", changes[:_LINES_OF_UPDATE], max(0, len(changes) - _LINES_OF_UPDATE)

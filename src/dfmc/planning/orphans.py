@@ -107,7 +107,7 @@ def _steps(whole: Topology, orphan: Orphan, observed: Observed) -> list[Step]:
     if stray := orphan.stray:
         seen = ObservedCluster(orphan.name, namespace_exists=True, release=stray.release)
         world = replace(observed, clusters={**observed.clusters, orphan.name: seen})
-        remains = {orphan.name: Remains(stray.claims, stray.namespace_object)}
+        remains = {orphan.name: Remains(stray.claims, stray.bridges, stray.namespace_object)}
         steps = cluster_steps(whole, whole.cluster(orphan.name), world, remains, (manager,), delete_data=False)
     if orphan.record and observed.manager:
         # An entry of another name may have taken the release over: its schedulers leave the old id with the upgrade.

@@ -12,6 +12,7 @@ from typing import Any
 
 from dfmc.errors import DfmcError, TopologyError
 from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
+from dfmc.planning.bridges import bridge_steps
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import edit_changes, missing_from, value_differences
@@ -328,8 +329,10 @@ class _Planner:
     def _member_steps(self, member: ClusterSpec) -> list[Step]:
         name = member.name
         central = self.topology.manager.cluster
-        release_needs = (f"namespace:{name}", f"record:{name}", f"expose:{central}", f"credentials:{central}")
+        own = (f"namespace:{name}", f"record:{name}", f"bridge:{name}")
+        release_needs = (*own, f"expose:{central}", f"credentials:{central}")
         steps = self._namespace(member) + self._record(member)
+        steps += bridge_steps(self.topology, member, self.observed, self.uid or "", self.consent)
         steps += self._release(member, first_install=False, needs=release_needs)
         return steps + self._ready_and_proof(name)
 
