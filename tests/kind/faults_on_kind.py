@@ -180,8 +180,8 @@ FAULTS = (
     Fault("proxy-dead", proxy_dead, "proxy-dead", "the client's proxy on kind-worker3 does not answer"),
     Fault("client-id", clients_with_id_1, "client-id", "works with the scheduler of a", ("DF374",), ()),
     Fault("seed-id", seed_with_id_1, "seed-id", "expected 2, seen 1", ("DF371",)),
-    Fault("seed-down", seed_down, "seed-down", "no seed client of b is ready", ("DF354",)),
-    Fault("scheduler-down", scheduler_down, "scheduler-down", "no scheduler of b is ready", ("DF354", "DF372")),
+    Fault("seed-down", seed_down, "seed-down", "no seed client of b is ready", ("DF353",)),
+    Fault("scheduler-down", scheduler_down, "scheduler-down", "no scheduler of b is ready", ("DF353", "DF372")),
     Fault("wrong-redis", other_redis, "redis", "database.redis.addrs", ("DF371",)),
 )
 
