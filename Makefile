@@ -11,7 +11,8 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: kill-matrix fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
+.PHONY: kill-matrix fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test
+.PHONY: kind-docker kind-images test-kind test-kind-two test-kind-faults
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
@@ -22,6 +23,8 @@ help:
 	@echo "make kill-matrix  kill dfmc up before and after every side effect, and run it once more (about 70 min; goes on where it stopped)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
 	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 5 min; docs/kind.md)"
+	@echo "make test-kind-two     two kind clusters, three schedulers and seeds each (about 10 min; docs/kind.md)"
+	@echo "make test-kind-faults  faults of real nodes, and what verify and doctor say (about 25 min; docs/kind.md)"
 	@echo "make kind-docker  a Docker engine for machines with root but without an init system"
 	@echo "make setup      only the Python environment in $(VENV)"
 
@@ -53,6 +56,14 @@ kind-docker: $(STAMP)
 # The guide on real nodes, from nothing to nothing. Needs Docker, kind, and the images in the engine.
 test-kind: $(STAMP)
 	@$(BIN)/pytest -q -s tests/kind/guide_on_kind.py
+
+# One Kubernetes cluster for each Dragonfly cluster.
+test-kind-two: $(STAMP)
+	@$(BIN)/pytest -q -s tests/kind/two_clusters_on_kind.py
+
+# verify and doctor against faults among real programs, on one bed.
+test-kind-faults: $(STAMP)
+	@$(BIN)/pytest -q -s tests/kind/faults_on_kind.py tests/kind/doctor_faults_on_kind.py
 
 demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh

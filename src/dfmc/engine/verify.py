@@ -149,10 +149,8 @@ class _Verification:
         ahead = seen.facts.clock_ahead if seen.facts else None
         left = min(seconds_to_settle(started("scheduler"), peers, time.time() + (ahead or 0.0)), self._settle_timeout)
         if left > 0:
-            text = "a scheduler or seed has only just started"
-            self._session.observer(
-                Note(cluster.name, f"{text}; peers know all schedulers in {left:.0f} s at the latest")
-            )
+            text = f"a scheduler or seed has only just started; they all know each other in {left:.0f} s at the latest"
+            self._session.observer(Note(cluster.name, text))
             await _pause(left)
 
     def _rhythm(self, name: str, component: Literal["client", "seed_peer"]) -> Rhythm:
