@@ -13,6 +13,8 @@ from bed_tools import BedTools, wait_until
 from bed_world import World
 from dfmc.testbed import bed as kwok_bed
 from dfmc.testbed.layout import BedRequest
+from dfmc.testbed.supervisor.cluster import LOAD_BALANCER
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -117,6 +119,30 @@ def test_a_load_balancers_address_takes_the_place_of_node_ports_without_an_upgra
     assert revisions == world.tools.objects("secrets", "-n", "cluster-b", "-l", "owner=helm", context="bed-b")
     world.topology.write_text(text)
     world.dfmc("up", str(world.topology))
+
+
+@scenario("W5", real=True)
+def test_a_load_balancer_that_gets_no_address_ends_the_member_alone_and_the_next_up_does_the_rest(world: World) -> None:
+    """As in a cluster that has no controller for load balancers; dfmc itself reaches the manager all the while."""
+    text, before = world.topology.read_text(), leads(world)
+
+    def balance(document: dict[str, Any]) -> None:
+        del document["manager"]["address"]
+        document["manager"]["expose"] = {"type": "LoadBalancer", "annotations": {LOAD_BALANCER: "none"}}
+
+    world.edit(balance)
+    services_of_a = ("-n", "cluster-a", "delete", "service", "manager-rest", "manager-grpc", "manager-redis")
+    world.tools.kubectl(*services_of_a)
+    ended = world.dfmc("up", "--timeout", "5s", str(world.topology), code=9)
+    assert "in a got no address from a load balancer within 5 s" in ended.text
+    assert "there may be none for load balancers" in ended.text
+    assert leads(world) == before
+    world.edit(lambda document: document["manager"]["expose"].pop("annotations"))
+    world.dfmc("up", str(world.topology))
+    assert leads(world)[f"{MANAGER}-grpc"].endswith(":65003")
+    world.topology.write_text(text)
+    world.dfmc("up", str(world.topology))
+    assert leads(world) == before
 
 
 def test_somebody_elses_service_of_that_name_is_a_conflict_of_the_member_alone(world: World) -> None:
