@@ -30,9 +30,13 @@ LONGEST_FIRST = (
 )
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
-    ("test_bed", "test_probes", "test_data_plane", "test_verify"),
-    ("test_faults", "test_kill_matrix"),
-    ("test_reliability", "test_doctor", "test_counts"),
+    ("test_bed", "test_probes", "test_counts"),
+    ("test_data_plane", "test_verify", "test_bridges"),
+    ("test_faults",),
+    ("test_reliability", "test_import"),
+    ("test_doctor", "test_live_match"),
+    ("test_kill_matrix", "test_four_clusters"),
+    ("test_versions", "test_fleet"),
 )
 
 
