@@ -129,6 +129,11 @@ def imported(world: World, *arguments: str) -> tuple[Path, str]:
     return target, ended.stderr
 
 
+def asked_since(world: World, mark: int) -> list[tuple[str, str]]:
+    """Return what the manager was asked, by its own log."""
+    return [(method, path.partition("?")[0]) for _, method, path in world.manager_audit()[mark:]]
+
+
 def changed(world: World, file: Path, *options: str) -> dict[str, list[str]]:
     """Return the fields that the plan changes, by step."""
     document = json.loads(world.dfmc("plan", *options, "-o", "json", str(file)).stdout)
@@ -142,11 +147,14 @@ def changed(world: World, file: Path, *options: str) -> dict[str, list[str]]:
 
 def test_the_guides_set_up_is_imported_explained_and_taken_over(hand_made: World) -> None:
     world = hand_made
+    # The manager writes its own log some seconds late.
+    wait_until("the record in the manager's log", lambda: ("POST", "/api/v1/clusters") in asked_since(world, 0))
     mark, rest = world.audit_mark(), len(world.manager_audit())
     file, told = imported(world)
     world.audit_mark()
     assert world.writes_since(mark) == []  # import only reads
-    asked = [(method, path) for _, method, path in world.manager_audit()[rest:]]
+    wait_until("import in the manager's log", lambda: ("GET", "/api/v1/schedulers") in asked_since(world, rest))
+    asked = asked_since(world, rest)
     assert all(method == "GET" or (method == "POST" and path.endswith("/signin")) for method, path in asked), asked
     assert "⚠" not in told, told
 

@@ -96,6 +96,22 @@ def test_without_passwords_of_its_own_the_charts_are_adopted() -> None:
     assert paths["mysql.auth.password"] == "********"
 
 
+def test_what_somebody_chose_is_kept_and_what_everybody_knows_is_not() -> None:
+    values = {
+        "mysql": {"enable": True},
+        "redis": {"auth": {"password": "chosen-1"}},
+        "manager": {"config": {"auth": {"jwt": {"key": "ZHJhZ29uZmx5Cg=="}}}},
+    }
+    step = plan(foreign(untouched(), "a", values=values)).step("credentials:a")
+    assert step is not None
+    said = {change.path: change.new for change in step.changes}
+    assert (said["redis-password"], said["jwt-key"]) == ("********", "(generated)")
+    values["redis"] = {"auth": {"password": "1e10"}}  # the chart's templates would have made a number of it
+    step = plan(foreign(untouched(), "a", values=values)).step("credentials:a")
+    assert step is not None
+    assert {change.path: change.new for change in step.changes}["redis-password"] == "(generated)"
+
+
 def test_another_database_password_than_the_datas_is_refused() -> None:
     file = topology(manager={**EXPOSED, "databasePassword": {"env": "X"}})
     with pytest.raises(PreflightError, match=r"manager\.databasePassword differs"):

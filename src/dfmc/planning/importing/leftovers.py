@@ -56,14 +56,17 @@ def leftover(
     """
     raw = _beyond(values, rendered)
     left_out = [LeftOut(".".join(problem.path), why) for problem, why in _refused(raw, layout, version)]
+    for one in left_out:
+        _drop(raw, one.path.split("."))
     known = secrets_in(values)
+    lost = []
     for path, value in _leaves(raw):
         is_given = value is not None and value != "" and not (isinstance(value, str) and value in PUBLIC_DEFAULTS)
         if is_given and (_is_secret_path(path) or _holds(value, known)):
-            left_out.append(LeftOut(".".join(path), "it is, or holds, a credential", is_missed=True))
-    for one in left_out:
+            lost.append(LeftOut(".".join(path), "it is, or holds, a credential", is_missed=True))
+    for one in lost:
         _drop(raw, one.path.split("."))
-    return raw, tuple(dict.fromkeys(left_out))
+    return raw, tuple(dict.fromkeys((*left_out, *lost)))
 
 
 def _refused(raw: Mapping[str, Any], layout: Layout, version: str) -> Iterator[tuple[Any, str]]:
