@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bed_world import World
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -78,6 +79,7 @@ def test_at_home_one_line_a_cluster_and_every_node_is_told(world: World) -> None
     assert world.writes_since(mark) == []
 
 
+@scenario("V3", real=True)
 def test_scopes_changed_by_hand_are_seen_foretold_and_put_right(world: World) -> None:
     set_scopes(world, "b", {"idc": "elsewhere"})
     document = live(world, code=1)

@@ -11,12 +11,13 @@ import pytest
 
 from dfmc.cli.match_live import _error
 from dfmc.engine.live_match import LiveMatch, live_match, live_searcher
+from dfmc.engine.runs import plan
 from dfmc.errors import AuthError, FindingsError, UnreachableError
 from dfmc.output.documents import as_json
 from dfmc.output.live_match import live_document, live_lines
 from dfmc.planning.ownership import record_bio
 from dfmc.state import PodState
-from removal_world import Kube, World, removal_world
+from removal_world import ENTRIES, Kube, World, removal_world
 
 
 @pytest.fixture
@@ -233,3 +234,48 @@ def test_the_document_is_a_contract(world: World) -> None:
         "score": {"score": 0.01, "terms": {**nothing, "default": 0.01}},
         "homeScore": {"score": 0.0, "terms": nothing},
     }
+
+
+# --- what a plan foretells -------------------------------------------------------------------------------------
+
+
+def test_a_plan_reads_nodes_and_foretells_what_live_answers_once_the_record_is_changed(world: World) -> None:
+    entries = {name: text.replace("}\n", ", membership: scopes}\n") for name, text in ENTRIES.items()}
+    entries["a"] = entries["a"].replace("membership", "scopes: {idc: a}, membership")
+    entries["b"] = entries["b"].replace("scopes: {idc: b}", "scopes: {idc: b|c, cidrs: [10.98.0.1/32, 10.99.0.2/32]}")
+    entries["b"] = entries["b"].replace("membership", "host: {idc: b}, membership")
+    world.text = world.written(entries)
+    for name in "abc":
+        speak(world, name, idc=name, schedulerClusterID=None)
+    earlier = look(world)
+    made = world.session(plan)
+    assert made.moves is not None
+    assert [(move.cluster, move.source, move.target, move.peers) for move in made.moves.moves] == [
+        ("c", "c", "b", ("node c-001", "node c-002"))  # equal scores go to the lower id
+    ]
+    change(world, "b", scopes={"idc": "b|c", "cidrs": ["10.98.0.1/32", "10.99.0.2/32"]})
+    change(world, "a", scopes={"idc": "a"})
+    later = look(world)
+    assert (strays(earlier)["c"], strays(later)["c"]) == ([], ["c-001", "c-002"])
+    assert strays(later)["b"] == []
+
+
+def test_nodes_that_cannot_be_read_keep_no_plan_from_being_made(world: World) -> None:
+    world.of["b"].fail["list Node "] = UnreachableError("does not answer any more", where="b")
+    world.of["c"].fail["list Node "] = AuthError("may not list nodes")
+    entries = {name: text.replace("}\n", ", membership: scopes}\n") for name, text in ENTRIES.items()}
+    world.text = world.written({**entries, "b": entries["b"].replace("idc: b", "idc: x")})
+    made = world.session(plan)
+    assert made.step("record:b") is not None
+    assert made.moves is not None
+    assert [name for name, why in made.moves.unknown if "does not answer any more" in why] == ["b"]
+
+
+def test_a_plan_for_nothing_that_decides_asks_for_no_nodes(world: World) -> None:
+    for name, number in world.ids.items():
+        idc = None if name == "a" else name
+        speak(world, name, **({"idc": idc} if idc else {}), schedulerClusterID=number)
+    made = world.session(plan)
+    assert made.moves is None
+    assert made.has_changes
+    assert not [line for kube in world.of.values() for line in kube.requests if line.startswith("list Node")]

@@ -243,7 +243,7 @@ def test_a_cluster_that_was_not_looked_at_has_examples() -> None:
     (stolen,) = [move for move in found.moves if move.cluster == "c"]
     assert (stolen.is_example, stolen.source, stolen.target) == (True, "c", "b")
     assert stolen.peers == ("a host at 10.3.0.1 that says idc c",)
-    assert found.unknown == (("c", "it was not looked at"),)
+    assert found.unknown == (("c", "it was not looked at; examples from its scopes stand for them"),)
 
 
 def test_peers_that_cannot_be_read_keep_no_plan_and_are_told() -> None:
@@ -252,8 +252,8 @@ def test_peers_that_cannot_be_read_keep_no_plan_and_are_told() -> None:
     seen = {**seen_of(after), "b": SeenPeers(trouble="b: does not answer")}
     found = moves_by(after, world, plan(after, world), seen)
     assert found is not None
-    assert found.unknown == (("b", "b: does not answer"),)
-    assert any("not known (b: does not answer)" in line.plain for line in move_lines(found))
+    assert found.unknown == (("b", "b: does not answer; examples from its scopes stand for them"),)
+    assert any("not known: b: does not answer" in line.plain for line in move_lines(found))
 
 
 def test_nothing_is_asked_where_nothing_that_decides_changes() -> None:
@@ -285,6 +285,13 @@ def test_an_orphan_that_is_removed_gives_its_peers_back() -> None:
     assert [(move.source, move.target, move.is_home, move.peers) for move in back] == [
         ("gone", "b", True, ("node b-1",))
     ]
+
+
+def test_scopes_that_have_too_much_in_common_keep_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfmc.planning.moving.MAX_SCORES", 3)
+    found = foretold(scoped(a={}, b={"idc": "b"}), scoped(a={}, b={"idc": "x"}))
+    assert found.moves == ()
+    assert found.unknown == (("b", "the records cannot be compared: too many of them overlap"),)
 
 
 # --- when ------------------------------------------------------------------------------------------------------
@@ -330,7 +337,7 @@ MOVES = Moves(
         Move("c", "", "c", True, ("node c-1",), False, "c scores 0.25 (idc)"),
     ),
     expiry=Expiry(),
-    unknown=(("a", "it was not looked at"),),
+    unknown=(("a", "it was not looked at; examples from its scopes stand for them"),),
 )
 SHOWN = Plan("guide", "1.7.4", (Step(Kind.RECORD, "b", Action.UPDATE),), moves=MOVES)
 
@@ -344,7 +351,7 @@ def test_a_plan_shows_who_moves_and_when() -> None:
     assert lines[start + 1 :] == [
         "⚠ a: a host at 10.0.0.1 would move from a to b (b scores 0.3 (cidr), a 0.01 (default))",
         "→ c: node c-1 moves home from no cluster to c (c scores 0.25 (idc))",
-        "· a: which peers it has is not known (it was not looked at); examples from its scopes stand for them",
+        "· a: which of its peers move is not known: it was not looked at; examples from its scopes stand for them",
         "· peers move only as what they were told expires: up to 13 minutes; the manager keeps its answer to a peer "
         "for 5m in Redis and 3m in its process, clients ask every 5m, seed peers every 1m",
         "",
@@ -373,7 +380,7 @@ def test_markdown_and_json_say_the_same() -> None:
         (None, "c", True, False),
     ]
     assert document["expiry"]["longestSeconds"] == 780
-    assert document["notKnown"] == [{"cluster": "a", "why": "it was not looked at"}]
+    assert document["notKnown"] == [{"cluster": "a", "why": MOVES.unknown[0][1]}]
     assert plan_document(replace(SHOWN, moves=None))["peers"] is None
 
 

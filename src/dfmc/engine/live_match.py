@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from dfmc.engine.observe import observe
@@ -75,8 +76,11 @@ async def live_match(session: Session, version: str | None = None) -> LiveMatch:
     readable = [cluster for cluster in chosen if observed.clusters[cluster.name].error is None]
     nodes = await read_nodes(session, readable, session.options.timeout)
     searcher = searcher_at(session.topology, observed, version)
-    clusters = tuple(_destinations(session, cluster, observed, searcher, nodes.get(cluster.name)) for cluster in chosen)
-    return _report(session, observed, version, clusters)
+    clusters = []
+    for cluster in chosen:
+        clusters.append(_destinations(session, cluster, observed, searcher, nodes.get(cluster.name)))
+        await asyncio.sleep(0)  # thousands of nodes take seconds: Ctrl-C must get a word in
+    return _report(session, observed, version, tuple(clusters))
 
 
 async def _observed(session: Session, *, only: tuple[str, ...], deep: bool) -> Observed:

@@ -15,8 +15,8 @@ from dfmc.matching.contest import Contest
 from dfmc.matching.formula import Candidate, Host, Ranked, terms_of
 from dfmc.matching.versions import Generation
 
-# Thousands of hosts among hundreds of records that have much in common: some twenty seconds.
-_MOST_SCORES = 2_000_000
+# Thousands of hosts among hundreds of records that have much in common: a minute or two.
+MOST_SCORES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,15 @@ class Searcher:
     Args:
         records: Every record it has.
         generation: Its formula.
+        most_scores: How many may be computed for all answers together.
     """
 
-    def __init__(self, records: Sequence[Candidate], generation: Generation) -> None:
+    def __init__(self, records: Sequence[Candidate], generation: Generation, most_scores: int = MOST_SCORES) -> None:
         self.records = tuple(records)
         self.generation = generation
         self._by_id = {record.id: record for record in records}
         active = [record for record in records if record.is_active]
-        self._contest = Contest(active, generation, _MOST_SCORES) if active else None
+        self._contest = Contest(active, generation, most_scores) if active else None
 
     def answer(self, says: Says) -> Answer:
         """Return where a peer goes.

@@ -98,7 +98,7 @@ def _name(record: str) -> str:
 def _notes(moves: Moves) -> Iterator[str]:
     by_id = set(moves.by_id)
     for name, why in moves.unknown:
-        yield f"{name}: which peers it has is not known ({why}); examples from its scopes stand for them"
+        yield f"{name}: which of its peers move is not known: {why}"
     if moves.by_id and by_id == set(moves.changed):
         yield f"the peers of {_listed(moves.by_id)} join by id: scopes decide nothing about them"
     if moves.moves:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dfmc.errors import DfmcError
 from dfmc.matching.formula import Candidate, Ranked
 from dfmc.matching.records import candidates_at
-from dfmc.matching.searcher import Answer, Searcher
+from dfmc.matching.searcher import MOST_SCORES, Answer, Searcher
 from dfmc.matching.versions import generation_of
 from dfmc.planning.peers import Peer
 from dfmc.planning.records import expected_record
@@ -109,19 +109,22 @@ def running_version(topology: Topology, observed: Observed) -> str | None:
     return version_in(release.values, release.chart_version) if release else manager_version(topology)
 
 
-def searcher_at(topology: Topology, observed: Observed, version: str | None = None) -> Searcher:
+def searcher_at(
+    topology: Topology, observed: Observed, version: str | None = None, most_scores: int = MOST_SCORES
+) -> Searcher:
     """Return the manager's searcher with its records as they are.
 
     Args:
         topology: The file.
         observed: With what the manager says.
         version: Of the manager; None: that of the central release.
+        most_scores: As for Searcher.
 
     Raises:
         UsageError: The formula of that version is not known.
     """
     records = candidates_at(observed.manager) if observed.manager else ()
-    return Searcher(records, generation_of(version or running_version(topology, observed)))
+    return Searcher(records, generation_of(version or running_version(topology, observed)), most_scores)
 
 
 def destinations_of(searcher: Searcher, peers: Sequence[Peer], record: Candidate | None) -> tuple[Destination, ...]:

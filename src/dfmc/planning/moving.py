@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from dfmc.matching.contest import BudgetSpentError
+from dfmc.matching.contest import MAX_SCORES, BudgetSpentError
 from dfmc.matching.examples import address_in, hostname_found_by
 from dfmc.matching.formula import Candidate, Host
 from dfmc.matching.hostnames import PatternTooLargeError
@@ -34,7 +34,8 @@ from dfmc.values.layouts import Layout, layout_of
 from dfmc.values.manager_versions import manager_version
 from dfmc.values.merge import get_path
 
-_SAID = re.compile(r"\.config\.host\.(idc|location|ip|hostname|advertiseIP|schedulerClusterID)$")
+# A scheduler's own idc and location decide nothing for peers.
+_SAID = re.compile(r"^(?!scheduler\.).*\.config\.host\.(idc|location|ip|hostname|advertiseIP|schedulerClusterID)$")
 _MOST_EXAMPLES = 4
 
 
@@ -91,12 +92,12 @@ class _Foretelling:
     def __init__(self, topology: Topology, observed: Observed, plan: Plan, seen: Mapping[str, SeenPeers]) -> None:
         self.topology, self.observed, self.plan, self.seen = topology, observed, plan, seen
         self.names = {cluster.name for cluster in topology.clusters}
-        self.before = searcher_at(topology, observed)
+        self.before = searcher_at(topology, observed, most_scores=MAX_SCORES)
         self.homes_after: dict[str, int] = {}
         central = plan.step(f"{Kind.RELEASE}:{topology.manager.cluster}")
         is_new = central is not None and central.mutates
         version = manager_version(topology) if is_new else running_version(topology, observed)
-        self.after = Searcher(self._records_after(), generation_of(version))
+        self.after = Searcher(self._records_after(), generation_of(version), MAX_SCORES)
         self._by_id = {record.id: record for record in self.after.records}
         self.unknown: dict[str, str] = {}
 
@@ -186,7 +187,8 @@ class _Foretelling:
             if seen is None or seen.trouble:
                 examples = self._examples(cluster)
                 if examples:
-                    self.unknown[cluster.name] = seen.trouble if seen else "it was not looked at"
+                    why = seen.trouble if seen else "it was not looked at"
+                    self.unknown[cluster.name] = f"{why}; examples from its scopes stand for them"
                 yield from self._grouped(cluster, [(one, one) for one in examples])
                 continue
             before, after = self._peers(cluster, now), self._peers(cluster, later)
