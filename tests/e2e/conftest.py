@@ -31,12 +31,13 @@ LONGEST_FIRST = (
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
     ("test_bed", "test_probes", "test_counts"),
-    ("test_data_plane", "test_verify", "test_bridges"),
+    ("test_data_plane", "test_verify", "test_outside_databases"),
     ("test_faults",),
     ("test_reliability", "test_import"),
     ("test_doctor", "test_live_match"),
-    ("test_kill_matrix", "test_four_clusters"),
+    ("test_kill_matrix", "test_bridges"),
     ("test_versions", "test_fleet"),
+    ("test_four_clusters",),
 )
 
 
