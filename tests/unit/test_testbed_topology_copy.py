@@ -56,6 +56,13 @@ def test_one_context_name_in_two_kubeconfigs_is_two_clusters() -> None:
     assert not any("kubeconfig" in entry for entry in copy["clusters"])
 
 
+def test_a_context_that_defaults_name_is_each_entrys_own() -> None:
+    clusters = [{"name": "a"}, {"name": "b", "context": "other"}]
+    copy = localised(topology(defaults={"context": "ours"}, clusters=clusters), REPOSITORY, HERE)
+    assert [entry["context"] for entry in copy["clusters"]] == ["ours", "other"]
+    assert [need.context for need in cluster_needs(copy)] == ["ours", "other"]
+
+
 def test_a_default_kubeconfig_is_dropped_too() -> None:
     copy = localised(topology(defaults={"kubeconfig": "x.yaml", "release": "dragonfly"}), REPOSITORY, HERE)
     assert copy["defaults"] == {"release": "dragonfly"}

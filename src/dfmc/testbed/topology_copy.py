@@ -114,9 +114,10 @@ def localised(topology: Mapping[str, Any], source: ChartSource, directory: Path)
     result = copy.deepcopy(dict(topology))
     defaults = result.get("defaults") or {}
     default_kubeconfig = defaults.pop("kubeconfig", None) if isinstance(defaults, dict) else None
+    default_context = defaults.get("context") if isinstance(defaults, dict) else None
     names: dict[tuple[str, str], str] = {}
     for entry in result["clusters"]:
-        context = str(entry.get("context") or DEFAULT_CONTEXT)
+        context = str(entry.get("context") or default_context or DEFAULT_CONTEXT)
         key = (str(entry.pop("kubeconfig", None) or default_kubeconfig or ""), context)
         if key not in names:
             used = set(names.values())
