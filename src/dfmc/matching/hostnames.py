@@ -33,7 +33,10 @@ def _compiled(pattern: str) -> Program | None:
 
 def _found(program: Program, text: str) -> bool:
     states: set[int] = set()
+    is_anchored = program[:1] == [(ASSERT, "text begins")]
     for position in range(len(text) + 1):
+        if is_anchored and position and not states:
+            return False
         # A match may begin anywhere, so the start is added at every position.
         states = _closure(program, {0, *states}, text, position)
         if len(program) in states:
