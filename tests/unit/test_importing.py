@@ -17,7 +17,11 @@ from dfmc.planning.importing.importer import import_topology
 from dfmc.planning.importing.world import choose_central
 from dfmc.state import KubernetesFacts, ObservedManager, SchedulerRecord
 from dfmc.topology.model import SecretSource, Topology
+from dfmc.values.context import role_of
+from dfmc.values.layouts import layout_of
 from dfmc.values.merge import get_path, merge
+from dfmc.values.owned import owned_keys
+from dfmc.values.render import preset
 from import_worlds import WISHES, found, hand_made, import_of, made_by_dfmc, plan_of, record
 from values_cases import many_topologies
 
@@ -165,6 +169,40 @@ def test_whatever_somebody_set_is_kept_or_explained_and_no_secret_written(seed: 
     assert not any("sesame" in warning for warning in imported.warnings)
     file = load_from_text(imported.text, "imported.yaml").topology
     assert unexplained(imported.text, file, world) == []
+    assert written_out(file, world) == []
+
+
+def written_out(file: Topology, world: Found) -> list[str]:
+    """Return what the plan adds to values beyond what dfmc writes into every release."""
+    plan = plan_of(file, world)
+    found = []
+    for step in plan.mutations:
+        if step.kind != "release":
+            continue
+        cluster = file.cluster(step.cluster)
+        # The runtime's switch is always written, and what the chart has by default beside it.
+        own = (*owned_keys(layout_of(file.chart.version)), "client.dfinit", "owner", "chart archive (sha256)")
+        preset_tree = preset(layout_of(file.chart.version).presets, role_of(file, cluster))
+        for change in step.changes:
+            path = re.sub(r"\[\d+\]", "", change.path)
+            is_own = any(path == key or path.startswith(f"{key}.") for key in own)
+            if change.new is not None and not is_own and get_path(preset_tree, path) is None:
+                found.append(path)
+    return found
+
+
+def test_what_only_one_part_has_is_not_spread_over_the_others() -> None:
+    quirks = {
+        "metrics": {"enable": True},
+        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": {"disk": "ssd"},
+        "config": {"pprofPort": 7, "server": {"logLevel": "debug"}},
+    }
+    world = found(hand_made("cluster-a", merge(CENTRAL, {"scheduler": quirks})), B, records=ROWS)
+    _, file = import_of(world)
+    assert written_out(file, world) == []
+    assert file.central.metrics is None
+    assert file.central.values["scheduler"] == quirks
 
 
 def test_a_release_that_says_another_clusters_id_is_matched_by_its_idc_and_told() -> None:
