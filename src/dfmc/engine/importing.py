@@ -21,11 +21,11 @@ from dfmc.errors import AuthError, DfmcError, PreflightError
 from dfmc.planning.credentials import DEFAULT_ROOT_PASSWORD, JWT_KEY, ROOT_PASSWORD, previous_root_passwords
 from dfmc.planning.importing.found import Found, FoundRelease, Wishes
 from dfmc.planning.importing.importer import Imported, import_topology
-from dfmc.planning.importing.leftovers import secrets_in
 from dfmc.planning.importing.world import choose_central
 from dfmc.redaction import Redactor
 from dfmc.state import KubernetesFacts, ObservedManager, ReleaseState, StoredCredentials
 from dfmc.topology.model import API_VERSION, KIND, ClusterSpec, Topology
+from dfmc.values.secret_keys import secrets_in
 
 CHART = "dragonfly"
 Say = Callable[[str], None]

@@ -8,11 +8,11 @@ from dfmc.errors import DfmcError
 from dfmc.planning.importing.document import draft, whole
 from dfmc.planning.importing.explaining import adoption_plan, explained
 from dfmc.planning.importing.found import Found, Wishes
-from dfmc.planning.importing.leftovers import secrets_in
 from dfmc.planning.importing.text import text_of
 from dfmc.planning.importing.world import sort_out
 from dfmc.topology.model import Topology
 from dfmc.values.passwords import PUBLIC_DEFAULTS
+from dfmc.values.secret_keys import secrets_in
 
 
 @dataclass(frozen=True)
