@@ -11,16 +11,20 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
+.PHONY: kill-matrix fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test
+.PHONY: kind-docker kind-images test-kind test-kind-two test-kind-faults
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
 	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
-	@echo "make test-all   the same, with every test on the bed instead of the day's third (3 min more)"
+	@echo "make test-all   the same, with every test on the bed instead of the day's quarter (3 min more)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
+	@echo "make kill-matrix  kill dfmc up before and after every side effect, and run it once more (about 70 min; goes on where it stopped)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
 	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 5 min; docs/kind.md)"
+	@echo "make test-kind-two     two kind clusters, three schedulers and seeds each (about 10 min; docs/kind.md)"
+	@echo "make test-kind-faults  faults of real nodes, and what verify and doctor say (about 25 min; docs/kind.md)"
 	@echo "make kind-docker  a Docker engine for machines with root but without an init system"
 	@echo "make setup      only the Python environment in $(VENV)"
 
@@ -53,6 +57,14 @@ kind-docker: $(STAMP)
 test-kind: $(STAMP)
 	@$(BIN)/pytest -q -s tests/kind/guide_on_kind.py
 
+# One Kubernetes cluster for each Dragonfly cluster.
+test-kind-two: $(STAMP)
+	@$(BIN)/pytest -q -s tests/kind/two_clusters_on_kind.py
+
+# verify and doctor against faults among real programs, on one bed.
+test-kind-faults: $(STAMP)
+	@$(BIN)/pytest -q -s tests/kind/faults_on_kind.py tests/kind/doctor_faults_on_kind.py
+
 demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
@@ -65,17 +77,24 @@ lint: $(STAMP)
 test-fast: lint
 	@$(BIN)/pytest -m "not e2e" -n 2
 
-# The main job on the bed every time; of what goes wrong on the bed a third, in turn by the day (tests/e2e/conftest.py).
-DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 3)
+# The main job on the bed every time; of what goes wrong on the bed a quarter, in turn by the day (tests/e2e/conftest.py).
+DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 4)
 
 test: lint bed-binaries
 	@echo "==> Tests without a bed (about three minutes on two cores)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
-	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0, 1, 2 (about four minutes; make test-all runs all)"
+	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0 to 3 (about four minutes; make test-all runs all)"
 	@DFMC_REQUIRE_HELM=1 DFMC_E2E_PART=$(DFMC_E2E_PART) $(BIN)/pytest -q -m e2e -n 4 --dist loadfile --no-loadscope-reorder
 
 test-all: DFMC_E2E_PART := all
 test-all: test
+
+# kills (the default), faults, all, or one of kill-before kill-after 500 429 hang drop; HELM=3 or 4.
+BLOWS ?= kills
+HELM ?= 3
+
+kill-matrix: $(STAMP) bed-binaries
+	@PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m kill_matrix $(BLOWS) --helm $(HELM)
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py

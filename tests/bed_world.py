@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import yaml
 from bed_tools import BedTools, ManagerRest
 from dfmc.testbed import bed as kwok_bed
 from dfmc.testbed.database import manager_database
+from dfmc.testbed.faults import Authority, HttpProxy, redirected
 from dfmc.testbed.layout import BedRequest, BedState
 
 SECONDS = 300.0
@@ -167,3 +170,14 @@ class World:
         """Overwrite a ConfigMap's data as somebody with kubectl would."""
         patch = json.dumps({"data": data})
         self.tools.kubectl("-n", namespace, "patch", "configmap", name, "--type", "merge", "-p", patch)
+
+
+@contextmanager
+def through_a_proxy(world: World, directory: Path) -> Iterator[tuple[HttpProxy, str]]:
+    """A proxy in front of the bed's API server, and a kubeconfig that leads through it."""
+    state, context = world.bed, world.tools.context
+    authority = Authority(state.cluster_layout(context).kwok / "pki")
+    target = ("127.0.0.1", state.plan.cluster(context).block.ports.api_server)
+    tls = authority.server_context(directory / "tls")
+    with HttpProxy(target, tls=tls, target_tls=authority.client_context()) as proxy:
+        yield proxy, str(redirected(state.kubeconfig, {context: proxy.url}, directory / "kubeconfig"))

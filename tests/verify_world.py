@@ -172,6 +172,8 @@ class VerifyWorld:
         self.released = set(self.sim.ids)
         self.notes: list[str] = []
         self.started: dict[str, float] = {}
+        self.client_started: float | None = None
+        self.scheduler_started: float | None = None
         self.waited: list[float] = []
 
     def verify(self, options: VerifyOptions, *only: str) -> VerifyReport:
@@ -246,12 +248,13 @@ class VerifyWorld:
         for key, scheduler in self.sim.schedulers.items():
             if key[0] == name:
                 ready = scheduler.up and key not in self.not_ready
-                yield PodState(scheduler.pod, "scheduler", "Running", ready, f"10.0.{number}.1", "worker")
+                ip, started = f"10.0.{number}.1", self.scheduler_started
+                yield PodState(scheduler.pod, "scheduler", "Running", ready, ip, "worker", started=started)
         for key, peer in self.sim.peers.items():
             if key[0] == name:
                 ready = peer.up and key not in self.not_ready
                 component = "seed-client" if peer.is_seed else "client"
-                started = self.started.get(name) if peer.is_seed else None
+                started = self.started.get(name) if peer.is_seed else self.client_started
                 yield PodState(peer.pod, component, "Running", ready, f"ip-of-{peer.node}", peer.node, started=started)
 
     def _workloads(self, name: str, pods: tuple[PodState, ...]) -> Any:

@@ -166,17 +166,34 @@ class PodState:
 
 
 @dataclass(frozen=True)
+class EditedField:
+    """One setting in a configuration file of a ConfigMap that somebody has changed.
+
+    Attributes:
+        path: File and setting, e.g. ``scheduler.yaml: manager.schedulerClusterID``.
+        seen: What stands there, in one line; None where nothing does. Secrets are masked already.
+        wanted: What the release's manifest says, likewise.
+    """
+
+    path: str
+    seen: str | None
+    wanted: str | None
+
+
+@dataclass(frozen=True)
 class EditedConfigMap:
     """A ConfigMap of a release that does not say what the release's manifest says.
 
     Attributes:
         keys: Its keys that differ.
         since: When somebody else than helm wrote it last, in seconds since 1970; None where nobody noted that.
+        fields: The settings that differ; of a key whose text cannot be read as settings there are none.
     """
 
     name: str
     keys: tuple[str, ...]
     since: float | None = None
+    fields: tuple[EditedField, ...] = ()
 
     def __str__(self) -> str:
         return f"ConfigMap {self.name}"
@@ -362,6 +379,19 @@ class StoredCredentials:
 
 
 @dataclass(frozen=True)
+class BridgeObjects:
+    """Objects under the names of a member's bridges, as the API returns them (planning/bridges.py).
+
+    Attributes:
+        services: By name.
+        slices: EndpointSlices of these Services.
+    """
+
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    slices: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class ObservedCluster:
     """One entry of the file as its Kubernetes cluster has it.
 
@@ -370,6 +400,7 @@ class ObservedCluster:
         missing: Objects of a deployed release that somebody has deleted, e.g. ``Service dragonfly-manager``.
         edited: ConfigMaps of a deployed release that somebody has edited.
         config_maps: Live ConfigMaps of the release's components, as the API returns them.
+        bridges: dfmc's own objects that lead to the central cluster.
     """
 
     name: str
@@ -381,6 +412,7 @@ class ObservedCluster:
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    bridges: BridgeObjects = field(default=BridgeObjects(), repr=False)
     error: DfmcError | None = None
 
 
@@ -406,6 +438,7 @@ class StrayRelease:
         kubeconfig: As the entries of that context have it.
         release: As it is.
         claims: Its volume claims, where it is to be pruned.
+        bridges: Names of dfmc's Services that lead to the central cluster, likewise.
         namespace_object: Its Namespace, where it is to be pruned.
     """
 
@@ -413,6 +446,7 @@ class StrayRelease:
     kubeconfig: str | None
     release: ReleaseState
     claims: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
     namespace_object: Mapping[str, Any] | None = field(default=None, repr=False)
 
 

@@ -38,6 +38,8 @@ def offered(dfmc: Dfmc, monkeypatch: pytest.MonkeyPatch, words: str) -> list[str
         ("render missing.yaml -c ", []),
         ("render fifo -c ", []),
         ("render - -c ", []),
+        ("status labelled.yaml -l ", ["env=prod", "tier=edge"]),
+        ("status labelled.yaml -l t", ["tier=edge"]),
         ("doctor --skip DF38", ["DF381", "DF382"]),
     ],
 )
@@ -46,6 +48,8 @@ def test_the_names_in_the_file_are_offered(
 ) -> None:
     (workplace / "other.yaml").write_text("clusters: [{name: eu}, {name: us}, {nam: x}, 1, {name: 2}]\n")
     (workplace / "broken.yaml").write_bytes(b"clusters:\n- {name: \xff")
+    labels = "[{labels: {env: prod, tier: edge}}, {labels: {env: prod, n: 1}}, {labels: 1}]"
+    (workplace / "labelled.yaml").write_text(f"clusters: {labels}\n")
     os.mkfifo(workplace / "fifo")
     assert offered(dfmc, monkeypatch, words) == found
 

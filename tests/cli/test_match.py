@@ -2,10 +2,31 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command_line import GUIDE, Dfmc
+from dfmc.engine.live_match import LiveMatch
+from dfmc.engine.session import Session
+from dfmc.matching.formula import Candidate, ClusterScopes
+from dfmc.matching.searcher import Searcher
+from dfmc.matching.versions import NEWEST
+from fakes import FakeKube
+
+
+class FakeClients:
+    """Clients of a run whose engine is replaced."""
+
+    def kube(self, cluster: object) -> FakeKube:
+        return FakeKube()
+
+    def manager(self, base_url: str) -> Any:
+        raise AssertionError("no manager")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 CONTRACT = Path(__file__).resolve().parents[1] / "data" / "contract"
 
@@ -115,3 +136,58 @@ def test_pattern_too_large_is_no_bug(dfmc: Dfmc, workplace: Path) -> None:
     ended = dfmc("match", "--hostname", "a")
     assert ended.code == 64
     assert "more than 100,000 steps" in ended.err
+
+
+LIVE = LiveMatch(
+    topology="guide",
+    version="2.5.0",
+    searcher=Searcher((Candidate(1, "a", is_default=True), Candidate(2, "b", ClusterScopes(idc="cluster-2"))), NEWEST),
+    schedulers={1: 1, 2: 1},
+    entries={1: "a", 2: "b"},
+    foreign=(),
+    clusters=(),
+)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...], float]]:
+    """What the engine was asked for: every peer or the records alone, for whom, and how long to wait."""
+    calls: list[tuple[str, tuple[str, ...], float]] = []
+    for name in ("live_match", "live_searcher"):
+
+        async def look(session: Session, version: str | None, name: str = name) -> LiveMatch:
+            calls.append((name, session.options.only, session.options.timeout))
+            return LIVE
+
+        monkeypatch.setattr(f"dfmc.engine.live_match.{name}", look)
+    monkeypatch.setattr("dfmc.cli.running.make_factory", lambda *arguments: FakeClients())
+    return calls
+
+
+def test_live_asks_for_every_peer_of_the_chosen_clusters(dfmc: Dfmc, asked: list[Any]) -> None:
+    assert dfmc("match", "--live").code == 0
+    assert dfmc("match", "topology.yaml", "--live", "-c", "b", "--timeout", "5s", "-o", "json").code == 0
+    assert asked == [("live_match", (), 30.0), ("live_match", ("b",), 5.0)]
+
+
+def test_live_ranks_a_described_peer_by_the_managers_records(dfmc: Dfmc, asked: list[Any]) -> None:
+    text = dfmc("match", "--live", "--idc", "cluster-2")
+    assert (text.code, "The peer joins b.\n" in text.out, asked[0][0]) == (0, True, "live_searcher")
+    assert json.loads(dfmc("match", "--live", "--idc", "cluster-2", "-o", "json").out)["winner"] == "b"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-c", "b"),
+        ("-l", "env=prod"),
+        ("--live", "--inactive", "b"),
+        ("--live", "--idc", "x", "-c", "b"),
+        ("--live", "-c", "x"),
+        ("--live", "--world", "world.json"),
+        ("--live", "--timeout", "soon"),
+    ],
+)
+def test_options_that_do_not_fit_together(dfmc: Dfmc, arguments: tuple[str, ...]) -> None:
+    ended = dfmc("match", *arguments)
+    assert (ended.code, ended.out) == (64, "")

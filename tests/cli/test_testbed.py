@@ -72,6 +72,17 @@ def test_up_takes_the_guide_s_topology_and_the_stand_in_chart_by_default(
     assert (requests[1].chart, requests[1].directory) == (Path("charts/dragonfly-1.7.4.tgz"), Path("my bed"))
 
 
+def test_clusters_is_for_a_bed_without_a_file(dfmc: Dfmc, requests: list[BedRequest]) -> None:
+    dfmc("testbed", "up", "--clusters", "4")
+    assert (requests[0].topology, requests[0].clusters) == (None, 4)
+    for arguments in (("topology.yaml",), ("--provider", "kind")):
+        ended = dfmc("testbed", "up", "--clusters", "4", *arguments)
+        assert ended.code == 64
+        assert "--clusters is for a bed of --provider kwok without a topology file" in ended.err
+    assert dfmc("testbed", "up", "--clusters", "9").code == 64
+    assert len(requests) == 1
+
+
 def test_up_logs_what_it_reports(dfmc: Dfmc, requests: list[BedRequest], tmp_path: Path) -> None:
     dfmc("testbed", "up")
     (log,) = (tmp_path / "state" / "dfmc" / "log").glob("*-testbed-up.log")

@@ -88,9 +88,9 @@ def test_a_junit_file_that_cannot_be_written_is_told_after_the_answer(dfmc: Dfmc
 def test_options_reach_the_engine(dfmc: Dfmc, verify: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = verify(report())
     monkeypatch.setenv("DFMC_VERIFY_URL", "http://of-the-bed")
-    dfmc("verify", "-c", "b", "--method", "blob", "--timeout", "90s", "--image", "x:1")
+    dfmc("verify", "-c", "b", "--method", "blob", "--timeout", "90s", "--settle", "0", "--image", "x:1")
     session, options = calls[0]
-    assert options == VerifyOptions("blob", "x:1", "http://of-the-bed", pull_timeout=90.0)
+    assert options == VerifyOptions("blob", "x:1", "http://of-the-bed", pull_timeout=90.0, settle_timeout=0.0)
     assert session.options.only == ("b",)
 
 

@@ -19,12 +19,25 @@ from dfmc.testbed.layout import BedRequest, BedState, ClientChoice
 
 HERE = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
-LONGEST_FIRST = ("test_faults", "test_reliability", "test_members", "test_guide", "test_bed", "test_doctor")
+LONGEST_FIRST = (
+    "test_kill_matrix",
+    "test_faults",
+    "test_reliability",
+    "test_members",
+    "test_guide",
+    "test_bed",
+    "test_doctor",
+)
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
-    ("test_bed", "test_probes", "test_data_plane", "test_verify"),
+    ("test_bed", "test_probes", "test_counts"),
+    ("test_data_plane", "test_verify", "test_outside_databases"),
     ("test_faults",),
-    ("test_reliability", "test_doctor"),
+    ("test_reliability", "test_import"),
+    ("test_doctor", "test_live_match"),
+    ("test_kill_matrix", "test_bridges"),
+    ("test_versions", "test_fleet"),
+    ("test_four_clusters",),
 )
 
 

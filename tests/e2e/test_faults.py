@@ -11,16 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bed_tools import ManagerRest, wait_until
-from bed_world import World
-from dfmc.testbed.faults import Authority, Fault, HttpProxy, Kind, is_mutation, redirected
+from bed_world import World, through_a_proxy
+from dfmc.testbed.faults import Fault, Kind, is_mutation
 from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -163,17 +161,6 @@ def test_the_second_of_two_runs_names_the_first_and_writes_nothing(up_world: Wor
 def of_member_b(method: str, path: str) -> bool:
     """Whether a request changes something in b's namespace; helm's record of the release is the first."""
     return is_mutation(method, path) and "/namespaces/cluster-b/" in path
-
-
-@contextmanager
-def through_a_proxy(world: World, directory: Path) -> Iterator[tuple[HttpProxy, str]]:
-    """A proxy in front of the bed's API server, and a kubeconfig that leads through it."""
-    state, context = world.bed, world.tools.context
-    authority = Authority(state.cluster_layout(context).kwok / "pki")
-    target = ("127.0.0.1", state.plan.cluster(context).block.ports.api_server)
-    tls = authority.server_context(directory / "tls")
-    with HttpProxy(target, tls=tls, target_tls=authority.client_context()) as proxy:
-        yield proxy, str(redirected(state.kubeconfig, {context: proxy.url}, directory / "kubeconfig"))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 import yaml
+from kubernetes.client import CoreV1Api
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import new_client_from_config
 
-from bed_world import World
+from bed_world import SECONDS, World
 from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+def numbers_of_the_day(count: int) -> list[int]:
+    """Return all of ``count`` cases, or where the bed's tests take turns (DFMC_E2E_PART) the one whose turn it is."""
+    if os.environ.get("DFMC_E2E_PART", "all") == "all":
+        return list(range(count))
+    return [datetime.now(UTC).timetuple().tm_yday % count]
 
 
 def chart_version(world: World) -> str:
@@ -111,21 +128,72 @@ def spoil(content: dict[str, Any], path: str, value: Any) -> None:
     content[last] = value
 
 
-@pytest.mark.parametrize("number", range(6))
-@scenario("V4", real=True)
-def test_one_wrong_key_in_a_member_is_named_with_what_was_expected(world: World, number: int) -> None:
+def corruption(world: World, number: int) -> tuple[str, str, dict[str, str], dict[str, str], tuple[str, ...]]:
+    """Return a ConfigMap of b, its data as they are and spoiled, and the words in which that must be told."""
     name, file, path, value = CORRUPTIONS[chart_version(world)][number]
     before = world.config_map("cluster-b", name)["data"]
     content = yaml.safe_load(before[file])
     spoil(content, path, value)
-    world.replace_config("cluster-b", name, {file: yaml.safe_dump(content)})
+    leaf = path.rsplit(".", 1)[0] if isinstance(value, list) else path
+    seen = value[0]["addr"] if isinstance(value, list) and isinstance(value[0], dict) else value
+    seen = seen[0] if isinstance(seen, list) else seen
+    words = ("b", name, file, leaf.split(".")[-1], str(seen), "expected", "edited by hand")
+    return name, file, before, {file: yaml.safe_dump(content)}, words
+
+
+@pytest.mark.parametrize("number", range(6))
+@scenario("V4", real=True)
+def test_one_wrong_key_in_a_member_is_named_with_what_was_expected(world: World, number: int) -> None:
+    name, _, before, spoiled, words = corruption(world, number)
+    world.replace_config("cluster-b", name, spoiled)
     try:
         ended = world.dfmc("status", str(world.topology), code=1)
-        leaf = path.rsplit(".", 1)[0] if isinstance(value, list) else path
-        seen = value[0]["addr"] if isinstance(value, list) and isinstance(value[0], dict) else value
-        seen = seen[0] if isinstance(seen, list) else seen
-        for word in ("b", name, file, leaf.split(".")[-1], str(seen), "expected", "edited by hand"):
+        for word in words:
             assert word in ended.text, f"{word!r} is missing in:\n{ended.text}"
     finally:
         world.replace_config("cluster-b", name, before)
     world.dfmc("status", str(world.topology))
+
+
+@contextmanager
+def somebody_who_keeps_editing(world: World, name: str, data: dict[str, str]) -> Iterator[list[int]]:
+    """Overwrite a ConfigMap of b again and again, as another operator would; yields how often it was reached."""
+    stop, reached = threading.Event(), [0]
+    client = new_client_from_config(world.environment["KUBECONFIG"], world.tools.context)
+
+    def edit() -> None:
+        ends = time.monotonic() + SECONDS
+        while not stop.wait(0.02) and time.monotonic() < ends:  # faster than up comes from its repair to its proof
+            try:
+                CoreV1Api(client).patch_namespaced_config_map(name, "cluster-b", {"data": data})
+                reached[0] += 1
+            except ApiException as error:  # it is being made anew
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+
+    thread = threading.Thread(target=edit)
+    thread.start()
+    try:
+        yield reached
+    finally:
+        stop.set()
+        thread.join(60)
+        client.close()
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("number", numbers_of_the_day(6))
+@scenario("V4", real=True)
+def test_up_repairs_one_wrong_key_and_fails_naming_it_where_it_comes_back(world: World, number: int) -> None:
+    name, file, before, spoiled, words = corruption(world, number)
+    with somebody_who_keeps_editing(world, name, spoiled) as reached:
+        ended = world.dfmc("up", str(world.topology), code=None)
+    assert reached[0] > 1
+    assert ended.code != 0, ended.text
+    said = ended.text[ended.text.index(f"deleting ConfigMap {name}") :]
+    for word in words[:-1]:
+        assert word in said, f"{word!r} is missing in:\n{said}"
+    mended = world.dfmc("up", str(world.topology))
+    assert f"ConfigMap {name}, {file}: " in mended.text
+    assert world.config_map("cluster-b", name)["data"] == before
+    assert "nothing to do" in world.dfmc("up", str(world.topology)).text

@@ -180,9 +180,11 @@ def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_rea
     assert wrong != before["scheduler.yaml"]
     world.replace_config("cluster-b", name, {"scheduler.yaml": wrong, "more.yaml": "a: b"})
     world.tools.kubectl("-n", "cluster-b", "delete", "pod", f"{name}-0", "--wait=false")
-    words = f"ConfigMap {name}, scheduler.yaml, more.yaml"
-    assert words in world.dfmc("status", str(world.topology), code=1).stdout
+    wrong_id = f"ConfigMap {name}, scheduler.yaml: manager.schedulerClusterID"
+    assert wrong_id in world.dfmc("status", str(world.topology), code=1).stdout
     ended = world.dfmc("up", str(world.topology))
+    assert f"{wrong_id}: 1 (edited by hand) → 2" in ended.text
+    assert f"ConfigMap {name}, more.yaml: (edited by hand)" in ended.text
     assert f"deleting ConfigMap {name}" in ended.stderr
     assert world.config_map("cluster-b", name)["data"] == before
     assert f"{name}-0" in world.active_schedulers(world.manager())[2]

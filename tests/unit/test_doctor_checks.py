@@ -339,6 +339,23 @@ def test_objects_that_are_gone_and_pods_that_are_not_ready() -> None:
     assert "StatefulSet dragonfly-scheduler" in finding.what
 
 
+def test_a_workload_that_somebody_scaled_to_nothing_is_told_unless_the_file_wants_none() -> None:
+    def away(facts: Facts) -> Facts:
+        workloads = facts.observed.clusters["b"].workloads
+        changed = tuple(
+            replace(one, desired=0, updated=0, ready=0) if one.component == "seed-client" else one for one in workloads
+        )
+        return with_seen(facts, "b", workloads=changed)
+
+    finding = only(away(healthy()), "DF353")
+    assert (finding.cluster, finding.what) == ("b", "StatefulSet dragonfly-seed-client is scaled to 0")
+    assert "-n cluster-b scale statefulset dragonfly-seed-client" in finding.next_step
+    wanted: dict[str, Any]
+    for wanted in ({"replicas": {"seedPeer": 0}}, {"values": {"seedClient": {"replicas": 0}}}):
+        file = topology(clusters=[entry("a"), entry("b", **wanted)])
+        assert outcomes(away(healthy(file)))["DF353"].findings == ()
+
+
 def test_a_workload_that_was_deleted_is_told_once() -> None:
     facts = healthy()
     rest = tuple(one for one in facts.observed.clusters["b"].workloads if one.component != "scheduler")
@@ -498,7 +515,7 @@ def test_scopes_that_send_peers_elsewhere() -> None:
     assert found(facts) == {}
     stolen = planned_anew(with_record(facts, "a", scopes=ScopesRecord(idc="cluster-2", cidrs=("192.168.0.0/16",))))
     (finding,) = outcomes(stolen)["DF373"].findings
-    assert finding.what == "2 of its peers join a: dragonfly-seed-client-0, dragonfly-client-2"
+    assert finding.what == "2 of its peers join a: node b-1, seed peer dragonfly-seed-client-0"
 
 
 def test_by_id_scopes_decide_nothing() -> None:

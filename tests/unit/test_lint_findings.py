@@ -77,9 +77,14 @@ def test_address_of_redis_for_members_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("address", ["192.0.2.10", "2001:db8::1", "[2001:db8::1]"])
-def test_address_that_is_no_name(address: str) -> None:
+def test_address_that_is_no_name_is_bridged(address: str) -> None:
+    assert told(f"expose: {{type: LoadBalancer}}, address: '{address}'") == []
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "169.254.10.1", "224.0.0.1", "fe80::1", "[ff02::1]", "::"])  # noqa: S104
+def test_address_that_leads_to_no_other_machine(address: str) -> None:
     assert told(f"expose: {{type: LoadBalancer}}, address: '{address}'") == ["manager.address DF205"]
-    assert told(f"address: '{address}'", context="one") == ["manager.address DF205"]
+    assert told(f"address: '{address}'", context="one") == []
 
 
 def test_member_elsewhere_needs_a_way_to_the_manager() -> None:

@@ -163,4 +163,6 @@ def test_json_is_the_contract() -> None:
             }
         },
         "orphans": [],
+        "foreignRecords": [],
+        "peers": None,
     }

@@ -12,6 +12,7 @@ from dfmc.output.plan import summary
 from dfmc.planning.steps import Action, Plan
 from dfmc.state import (
     EditedConfigMap,
+    EditedField,
     Observed,
     ObservedManager,
     StoredCredentials,
@@ -342,3 +343,22 @@ def test_an_edited_config_map_is_shown_and_made_as_it_was() -> None:
     assert step.id == "release:b"
     words = "ConfigMap dragonfly-scheduler, scheduler.yaml: (edited by hand) → (as the chart has it)"
     assert [str(change) for change in step.changes] == [words]
+
+
+def test_settings_that_somebody_edited_are_shown_one_by_one_and_many_are_counted() -> None:
+    def changes(*fields: EditedField) -> list[str]:
+        edit = EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml", "more.yaml"), None, fields)
+        (step,) = plan(GUIDE, changed(finished(GUIDE), "b", edited=(edit,))).mutations
+        return [str(change) for change in step.changes]
+
+    wrong = EditedField("scheduler.yaml: manager.schedulerClusterID", "1", "2")
+    gone, added = EditedField("more.yaml: a", None, "b"), EditedField("scheduler.yaml: x", "y", None)
+    assert changes(wrong, added, gone) == [
+        "ConfigMap dragonfly-scheduler, scheduler.yaml: manager.schedulerClusterID: 1 (edited by hand) → 2",
+        "ConfigMap dragonfly-scheduler, scheduler.yaml: x: y (edited by hand) → (not in the chart)",
+        "ConfigMap dragonfly-scheduler, more.yaml: a: (removed) (edited by hand) → b",
+    ]
+    many = changes(*(EditedField(f"scheduler.yaml: k{n}", "1", "2") for n in range(11)))
+    assert len(many) == 10
+    assert "scheduler.yaml: 3 more settings" in many[8]
+    assert "more.yaml: (edited by hand) → (as the chart has it)" in many[9]

@@ -17,8 +17,10 @@ from dfmc.planning.pulls import (
     Movement,
     Outcome,
     Peer,
+    PeerStart,
     Place,
     Pull,
+    Rhythm,
     World,
     movement,
     plan_pulls,
@@ -26,9 +28,10 @@ from dfmc.planning.pulls import (
 )
 from dfmc.planning.verdicts import Verdict, judge
 from dfmc.state import PeerCounters, SchedulerCounters
-from simulated_dragonfly import SimPeer, SimulatedDragonfly
+from simulated_dragonfly import SimPeer, SimScheduler, SimulatedDragonfly
 
 MIB = 1 << 20
+SEED_OF_CLOCKS = 20261124
 
 
 def verify(
@@ -435,17 +438,117 @@ def test_a_world_without_a_pod_has_it_nowhere() -> None:
     assert not world.without(gone).schedulers_of("a")
 
 
+CLIENT, SEED = Rhythm(300.0, 300.0), Rhythm(60.0, 60.0)
+
+
+def seeds(*started: float | None) -> list[PeerStart]:
+    return [PeerStart(one, SEED, is_seed=True) for one in started]
+
+
+def clients(*started: float | None, rhythm: Rhythm = CLIENT) -> list[PeerStart]:
+    return [PeerStart(one, rhythm) for one in started]
+
+
 @pytest.mark.parametrize(
-    ("started", "now", "left"),
+    ("schedulers", "peers", "now", "left"),
     [
-        ([], 1000.0, 0.0),
-        ([None, None], 1000.0, 0.0),
-        ([None, 990.0, 100.0], 1000.0, 30.0),
-        ([960.0], 1000.0, 0.0),
-        ([2000.0], 1000.0, 40.0),  # a clock that is ahead costs no more than the whole time
+        ([], [], 1000.0, 0.0),
+        ([None], seeds(None), 1000.0, 0.0),
+        ([100.0, None], seeds(990.0), 1000.0, 30.0),
+        ([960.0], [], 1000.0, 0.0),
+        ([2000.0], [], 1000.0, 40.0),  # a clock that is ahead costs no more than the whole time
+        ([100.0], clients(101.0), 1000.0, 0.0),
     ],
 )
 def test_seeds_and_schedulers_need_a_while_to_know_each_other(
-    started: list[float | None], now: float, left: float
+    schedulers: list[float | None], peers: list[PeerStart], now: float, left: float
 ) -> None:
-    assert seconds_to_settle(started, now) == left
+    assert seconds_to_settle(schedulers, peers, now) == left
+
+
+@pytest.mark.parametrize(
+    ("schedulers", "peers", "now", "left"),
+    [
+        # One scheduler: a peer that came after it knows it, however shortly after.
+        ([1000.0], clients(1001.0), 1041.0, 0.0),
+        # It started anew: a client says after 300 s at the latest that it is there; 15 s of measuring come before.
+        ([1000.0], clients(900.0), 1041.0, 900.0 + 300 + 15 - 1041),
+        # Three: the last may not have been active yet when the client asked.
+        ([980.0, 990.0, 1000.0], clients(1005.0), 1100.0, 1005.0 + 300 + 15 - 1100),
+        ([980.0, 990.0, 1000.0], clients(1015.0), 1100.0, 0.0),
+        # Whoever asks more rarely than it announces knows when it has asked; and the other way round.
+        ([980.0, 1000.0], clients(990.0, rhythm=Rhythm(300.0, 60.0)), 1100.0, 990.0 + 300 + 15 - 1100),
+        ([980.0, 1000.0], clients(990.0, rhythm=Rhythm(60.0, 300.0)), 1100.0, 990.0 + 300 + 15 - 1100),
+        # A seed, besides, comes into the schedulers' rings.
+        ([980.0, 1000.0], seeds(990.0), 1010.0, 990.0 + 60 + 15 + 40 - 1010),
+        ([980.0, 1000.0], [*seeds(990.0), *clients(1500.0)], 2000.0, 0.0),
+        ([None, 1000.0], clients(None), 1050.0, 0.0),
+    ],
+)
+def test_a_peer_that_is_older_than_a_scheduler_needs_to_ask_the_manager_and_to_announce_itself(
+    schedulers: list[float | None], peers: list[PeerStart], now: float, left: float
+) -> None:
+    assert seconds_to_settle(schedulers, peers, now) == left
+
+
+def test_the_wait_for_each_other_ends_whatever_the_clocks_say() -> None:
+    rng = random.Random(SEED_OF_CLOCKS)  # noqa: S311 - made-up clocks
+    for _ in range(2000):
+        schedulers = [rng.choice([None, rng.uniform(0, 5000)]) for _ in range(rng.randrange(4))]
+        rhythm = Rhythm(rng.choice([0.0, 60.0, 300.0]), rng.choice([0.0, 60.0, 300.0]))
+        peers = [PeerStart(rng.choice([None, rng.uniform(0, 5000)]), rhythm, rng.random() < 0.5) for _ in range(3)]
+        left = seconds_to_settle(schedulers, peers, rng.uniform(0, 5000))
+        assert 0.0 <= left <= rhythm.refresh + rhythm.announce + 55.0, (SEED_OF_CLOCKS, schedulers, peers)
+
+
+# --- several schedulers -----------------------------------------------------------------------------------------------
+
+
+def test_a_client_and_a_seed_that_go_to_different_schedulers_are_told() -> None:
+    """Seen with the chart's three schedulers, minutes after they started."""
+    sim = SimulatedDragonfly(("a",))
+    for number in (1, 2):
+        pod = f"dragonfly-scheduler-{number}"
+        sim.schedulers["a", pod] = SimScheduler("a", pod, 9)
+    world, before = sim.world(a=view("a", schedulers=3, settles=640.0)), sim.counters()
+    sim.client("a").count("from_source", 100)
+    sim.seed("a").count("from_source", 100)
+    sim.schedulers["a", "dragonfly-scheduler-1"].clients += 2
+    sim.schedulers["a", "dragonfly-scheduler-2"].seeds += 1
+    verdict = judge(world, PULL, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["schedulers-apart"]
+    assert "it asked dragonfly-scheduler-1 and its seed told dragonfly-scheduler-2" in verdict.causes[0].sentence
+    assert verdict.causes[0].next_step == "verify again in 11 min"
+
+
+def test_a_scheduler_of_several_that_knows_no_seed_yet_is_told_unless_the_seed_is_known_to_be_elsewhere() -> None:
+    sim = SimulatedDragonfly(("a",))
+    sim.schedulers["a", "dragonfly-scheduler-1"] = SimScheduler("a", "dragonfly-scheduler-1", 9)
+    before = sim.counters()
+    sim.client("a").count("from_source", 100)
+    sim.scheduler("a").clients += 1
+    moved = movement(before, sim.counters())
+    verdict = judge(sim.world(), PULL, Outcome(1.0), moved)
+    assert [cause.id for cause in verdict.causes] == ["schedulers-apart"]
+    assert "it asked dragonfly-scheduler-0 and no seed came of that" in verdict.causes[0].sentence
+    world = sim.world(a=view("a", wiring=(wrong_id("seed-client", "a"),)))
+    assert [cause.id for cause in judge(world, PULL, Outcome(1.0), moved).causes] == ["seed-id"]
+
+
+def test_a_client_beside_its_seed_at_the_same_of_several_schedulers_is_no_matter_of_theirs() -> None:
+    sim = SimulatedDragonfly(("a",))
+    sim.schedulers["a", "dragonfly-scheduler-1"] = SimScheduler("a", "dragonfly-scheduler-1", 9)
+    before = sim.counters()
+    sim.pull(sim.client("a"), "content", 100)
+    sim.client("a").count("from_source", 40)
+    verdict = judge(sim.world(), PULL, Outcome(1.0), movement(before, sim.counters()))
+    assert [cause.id for cause in verdict.causes] == ["client-source"]
+
+
+def test_a_client_that_none_of_several_schedulers_took_may_not_be_known_there() -> None:
+    sim = SimulatedDragonfly(("a",))
+    sim.schedulers["a", "dragonfly-scheduler-1"] = SimScheduler("a", "dragonfly-scheduler-1", 9)
+    sim.client("a").joined = 77
+    (first, *_) = verify(sim, "a")
+    assert [cause.id for cause in first.causes] == ["scheduler-unreached"]
+    assert "one that does not know its node yet" in first.causes[0].sentence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from dfmc.errors import ConflictError
 from dfmc.planning.consent import Consent
 from dfmc.planning.steps import Action, Kind, Recreated, Step
 from dfmc.redaction import Redactor
-from dfmc.state import EditedConfigMap, PodState, ReleaseState, WorkloadState
+from dfmc.state import EditedConfigMap, EditedField, PodState, ReleaseState, WorkloadState
 from dfmc.topology.load import load_file
 from fakes import FakeKube
 from observed_worlds import CHART, finished
@@ -93,7 +93,13 @@ def present(**changes: Any) -> ReleaseState:
     return replace(release, **changes)
 
 
-def act(kube: OneRelease, *, adopt: bool = False, recreate: tuple[Recreated, ...] = ()) -> Done:
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def act(
+    kube: OneRelease, *, adopt: bool = False, recreate: tuple[Recreated, ...] = (), say: Callable[[str], None] = quiet
+) -> Done:
     world = finished(LOADED.topology)
     values = world.clusters["b"].release.values  # type: ignore[union-attr]
     step = Step(Kind.RELEASE, "b", Action.UPDATE, values=values, recreate=recreate)
@@ -102,7 +108,7 @@ def act(kube: OneRelease, *, adopt: bool = False, recreate: tuple[Recreated, ...
         options = RunOptions(consent=Consent(adopt=adopt))
         async with Session(LOADED, Factory(kube), Redactor(), options) as session:  # type: ignore[arg-type]
             run = RunState(session, world, CHART_ARCHIVE, Lock(kube, LOADED.topology, "up"))
-            return await ReleaseActions(run).release(step, lambda text: None)
+            return await ReleaseActions(run).release(step, say)
 
     return asyncio.run(main())
 
@@ -125,6 +131,17 @@ def test_an_edited_config_map_is_made_anew_and_who_read_it_starts_again(started:
     kube.edits, kube.started = (EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml",), 100.0),), started
     assert act(kube).changed
     assert kube.log == ["delete v1 ConfigMap dragonfly-scheduler in cluster-b", "helm upgrade", *restarts]
+
+
+def test_what_somebody_edited_is_said_before_it_is_repaired() -> None:
+    kube, said = OneRelease(present()), list[str]()
+    wrong = EditedField("scheduler.yaml: manager.schedulerClusterID", "1", "2")
+    kube.edits = (EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml",), 100.0, (wrong,)),)
+    act(kube, say=said.append)
+    assert said[:2] == [
+        "ConfigMap dragonfly-scheduler, scheduler.yaml: manager.schedulerClusterID: 1 (edited by hand) → 2",
+        "deleting ConfigMap dragonfly-scheduler, which helm will make anew",
+    ]
 
 
 def test_a_release_of_somebody_else_is_upgraded_only_when_it_may_be_adopted() -> None:

@@ -49,6 +49,21 @@ def test_nodes_are_listed_only_where_the_runtime_is_to_be_found_out() -> None:
     assert AccessNeed("list", "", "nodes") not in needs_of_commands(told, told.cluster("b"), (), down=False)
 
 
+def test_only_a_member_that_is_bridged_needs_rights_for_slices() -> None:
+    def asked(address: str, name: str = "b") -> set[str]:
+        expose = {"type": "NodePort", "restNodePort": 30950, "grpcNodePort": 30951, "redisNodePort": 30952}
+        file = topology(
+            manager={"cluster": "a", "expose": expose, "address": address},
+            clusters=[entry("a"), entry("b", context="other", scopes={"idc": "b"})],
+        )
+        return {str(need) for need in needs_of_commands(file, file.cluster(name), OBJECTS, down=True)}
+
+    slices = {f"{verb} endpointslices.discovery.k8s.io in namespace cluster-b" for verb in ("list", "create", "patch")}
+    assert asked("192.0.2.10") >= slices | {"delete services in namespace cluster-b"}
+    assert not asked("dragonfly.example.com") & slices
+    assert not asked("192.0.2.10", "a") & slices
+
+
 def test_down_adds_deletions() -> None:
     without = set(needs_of_commands(FILE, FILE.central, OBJECTS, down=False))
     added = set(needs_of_commands(FILE, FILE.central, OBJECTS, down=True)) - without

@@ -57,6 +57,22 @@ def test_a_cluster_whose_seed_has_only_just_started_is_given_time(world: VerifyW
     assert any("only just started" in note for note in world.notes)
 
 
+def test_clients_that_are_older_than_their_scheduler_are_given_time_to_ask_and_to_announce(world: VerifyWorld) -> None:
+    now = time.time()
+    world.client_started, world.scheduler_started = now - 290.0, now - 250.0
+    assert world.blob().is_proven
+    assert len(world.waited) == 2
+    assert all(300 - 290 + 15 - 5 < waited <= 300 - 290 + 15 for waited in world.waited)  # by the program's defaults
+
+
+def test_a_wait_for_schedulers_can_be_bounded(world: VerifyWorld) -> None:
+    world.client_started, world.scheduler_started = time.time() - 20.0, time.time() - 10.0
+    assert world.verify(replace(BLOB, settle_timeout=7.0)).is_proven
+    assert world.waited == [7.0, 7.0]
+    assert world.verify(replace(BLOB, settle_timeout=0.0)).is_proven
+    assert world.waited == [7.0, 7.0]
+
+
 def test_nothing_is_written(world: VerifyWorld) -> None:
     world.blob()
     assert world.kube.mutations == []
@@ -235,6 +251,7 @@ def test_a_missing_permission_ends_the_run(world: VerifyWorld) -> None:
 
 # --- traces ---
 
+BLOB = VerifyOptions("blob", url="http://origin.example:5000")
 TRACED = VerifyOptions("blob", url="http://origin/v2/x/blobs/sha256:{digest}?size=9", jaeger="http://jaeger")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dfmc.engine.counters import CounterReader, Ports, ports_of
-from dfmc.planning.pulls import Counters, Place
+from dfmc.engine.counters import CounterReader, Ports, ports_of, rhythm_of
+from dfmc.planning.pulls import Counters, Place, Rhythm
 from dfmc.state import ObservedCluster, PeerCounters
 from dfmc.values.layouts import layout_of
 from simulated_dragonfly import SimulatedDragonfly
@@ -84,3 +84,23 @@ def test_what_is_not_said_or_cannot_be_read_is_the_default(text: str) -> None:
     default = Ports(client=4002, seed=4002, scheduler=8000, proxy=4001)
     assert ports_of(seen(client=text, scheduler=text, **{"seed-client": text}), LAYOUT) == default
     assert ports_of(replace(seen(), config_maps=()), LAYOUT) == default
+
+
+@pytest.mark.parametrize(
+    ("configuration", "rhythm"),
+    [
+        ({"dynconfig": {"refreshInterval": "5m"}, "scheduler": {"announceInterval": "1m"}}, Rhythm(300.0, 60.0)),
+        ({"dynconfig": {"refreshInterval": "1m 30s"}, "scheduler": {"announceInterval": "1500ms"}}, Rhythm(90.0, 1.5)),
+        ({"dynconfig": {"refreshInterval": "1h30min"}, "scheduler": {"announceInterval": "45sec"}}, Rhythm(5400.0, 45)),
+        ({"dynconfig": {"refreshInterval": "soon"}, "scheduler": {"announceInterval": 7}}, Rhythm(300.0, 300.0)),
+        ({}, Rhythm(300.0, 300.0)),
+    ],
+)
+def test_how_often_peers_ask_and_announce_is_what_their_live_configuration_says(
+    configuration: dict[str, Any], rhythm: Rhythm
+) -> None:
+    config_map = {
+        "metadata": {"name": "dragonfly-client", "labels": {"component": "client"}},
+        "data": {"dfdaemon.yaml": yaml.safe_dump(configuration)},
+    }
+    assert rhythm_of(ObservedCluster("a", config_maps=(config_map,)), LAYOUT, "client") == rhythm

@@ -14,6 +14,8 @@ from dfmc.cli.options import (
     DataOutput,
     FileArgument,
     FileOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     example,
     invocation_of,
@@ -44,6 +46,7 @@ def doctor(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     skip: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,7 +72,7 @@ def doctor(
     terminal = invocation.terminal
     skipped = _known(skip or [])
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector), concurrency=concurrency)
     report = run_engine(invocation, loaded, options, lambda session, run: look(session, skip=skipped, pods=pods))
     if output is DataOutput.JSON:
         terminal.answer_document(doctor_document(report))

@@ -13,6 +13,8 @@ from dfmc.cli.options import (
     DataOutput,
     FileArgument,
     FileOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     example,
     invocation_of,
@@ -41,6 +43,7 @@ def images(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     output: Annotated[DataOutput, typer.Option("-o", "--output", help="Form of the answer.")] = DataOutput.TEXT,
     load: Annotated[
         Target | None, typer.Option("--load", help="Load the images into the topology's clusters.", show_default=False)
@@ -64,7 +67,8 @@ def images(
     terminal = invocation.terminal
     runtimes = parse_runtime(runtime) or frozenset()
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    selected = [known_cluster(loaded.topology, name, "-c") for name in cluster or []] or list(loaded.topology.clusters)
+    chosen = chosen_clusters(loaded, cluster, selector)
+    selected = [known_cluster(loaded.topology, name, "-c") for name in chosen] or list(loaded.topology.clusters)
     targets = kind_clusters(loaded, selected) if load else []  # before helm is asked: it says sooner what is wrong
     needed = needed_images(loaded, selected, runtimes, terminal)
 

@@ -7,22 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfmc.cli.options import DataOutput, FileArgument, FileOption, chosen_file, example, invocation_of
+from dfmc.cli.match_live import LiveQuestion, answer_live
+from dfmc.cli.options import (
+    ClusterOption,
+    ConcurrencyOption,
+    DataOutput,
+    FileArgument,
+    FileOption,
+    SelectorOption,
+    chosen_clusters,
+    chosen_file,
+    example,
+    invocation_of,
+    seconds,
+)
 from dfmc.errors import TopologyError, UsageError
 
 if TYPE_CHECKING:
     from dfmc.matching.formula import Host
 
 HELP = (
-    "Show which cluster a peer would join, by the manager's own formula; contacts nothing.\n\n"
+    "Show which cluster a peer would join, by the manager's own formula; without --live contacts nothing.\n\n"
     "Each cluster's score term by term, the winner, and where the peer goes while that cluster has no active "
     "scheduler. Before the first `dfmc up` ids are taken as it would give them: the manager's cluster first, then the "
     "file's order; the lower id wins among equals.\n\n"
+    "--live asks the manager for its records and schedulers, and each cluster for its nodes: every client and seed "
+    "peer, the cluster it would join now, and why; for a peer that options describe, its ranking. Ends with 1 "
+    "when one does not go home.\n\n"
     '--world reads {"manager": VERSION, "worlds": [{"clusters": [{"id", "scopes", "is_default", "active"}], '
     '"answers": [{"host": {"ip", "hostname", "idc", "location"}}]}]} and prints it again with every host\'s "order" '
     "of cluster ids."
 )
-EXAMPLE = example("dfmc match topology.yaml --idc cluster-2 --ip 10.1.2.3")
+EXAMPLE = example("dfmc match topology.yaml --idc cluster-2 --ip 10.1.2.3", "dfmc match --live -l region=eu")
 
 
 def match(
@@ -53,19 +69,59 @@ def match(
         str | None,
         typer.Option(metavar="FILE.json", help="Answer every host of a world file instead.", show_default=False),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the manager and the clusters: where does every peer go now?")
+    ] = False,
+    cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     output: Annotated[DataOutput, typer.Option("-o", "--output", help="Form of the answer.")] = DataOutput.TEXT,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="With --live: how long a cluster may take to answer: 5s, 1m.")
+    ] = "30s",
+    concurrency: ConcurrencyOption = 8,
 ) -> None:
-    """Print the ranking, or the answers of a world."""
+    """Print the ranking, the answers of a world, or where the peers that there are go."""
     from dfmc.matching.formula import Host
 
+    if (cluster or selector) and not live:
+        raise UsageError("-c and -l choose whose peers --live tells", next_step="say --live too, or leave them away")
     if world is not None:
-        peer = (file, idc, location, ip, hostname, inactive)
+        peer = (file, idc, location, ip, hostname, inactive, live)
         if any(peer):
-            raise UsageError("--world brings its own clusters and hosts", next_step="leave FILE and the peer away")
+            raise UsageError(
+                "--world brings its own clusters and hosts", next_step="leave FILE, the peer and --live away"
+            )
         _answer_world(context, world, manager_version)
         return
     host = Host(ip=ip, hostname=hostname, idc=idc, location=location)
+    if live:
+        if inactive:
+            raise UsageError("--live knows which clusters are inactive", next_step="leave --inactive away")
+        is_described = any(vars(host).values())
+        if is_described and (cluster or selector):
+            raise UsageError("--live tells either one described peer or those of clusters", next_step="leave one away")
+        path = chosen_file(file, file_option, context)
+        question = LiveQuestion(host if is_described else None, manager_version, output)
+        _answer_live(context, path, question, (cluster, selector), seconds(timeout, "--timeout"), concurrency)
+        return
     _rank(context, chosen_file(file, file_option, context), host, manager_version, inactive or [], output)
+
+
+def _answer_live(
+    context: typer.Context,
+    path: str,
+    question: LiveQuestion,
+    chosen: tuple[list[str] | None, list[str] | None],
+    limit: float,
+    concurrency: int,
+) -> None:
+    from dfmc.cli.loading import load_for_run
+    from dfmc.engine.session import RunOptions
+
+    invocation = invocation_of(context)
+    loaded = load_for_run(path, invocation.terminal)
+    options = RunOptions(only=chosen_clusters(loaded, *chosen), timeout=limit, concurrency=concurrency)
+    answer_live(invocation, loaded, options, question)
 
 
 def _rank(

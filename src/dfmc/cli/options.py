@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfmc.cli.completing import cluster_names
+from dfmc.cli.completing import cluster_labels, cluster_names
 from dfmc.errors import UsageError
 
 if TYPE_CHECKING:
     from dfmc.cli.invocation import Invocation
     from dfmc.planning.consent import Consent
+    from dfmc.topology.load import LoadedTopology
 
 DEFAULT_FILE = "topology.yaml"
 
@@ -40,6 +41,17 @@ ClusterOption = Annotated[
         help="Only this cluster of the file; may be repeated.",
         show_default=False,
         autocompletion=cluster_names,
+    ),
+]
+SelectorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-l",
+        "--selector",
+        metavar="SELECTOR",
+        help="Only clusters whose labels match: env=prod, tier!=edge, 'region in (eu,us)', gpu, !old; may be repeated.",
+        show_default=False,
+        autocompletion=cluster_labels,
     ),
 ]
 TimeoutOption = Annotated[
@@ -130,16 +142,27 @@ def seconds(text: str, option: str, *, zero: bool = False) -> float:
     return total
 
 
-def consent_of(
-    adopt: bool, allow: list[str] | None, *, prune: bool = False, cluster: list[str] | None = None
-) -> Consent:
+def chosen_clusters(loaded: LoadedTopology, cluster: list[str] | None, selector: list[str] | None) -> tuple[str, ...]:
+    """Return the names of the clusters that ``-c`` and ``-l`` leave; empty stands for all.
+
+    Raises:
+        UsageError: A selector cannot be read, or nothing matches.
+    """
+    from dfmc.topology.selectors import selected_names
+
+    return selected_names(loaded.topology, loaded.file, cluster or (), selector or ())
+
+
+def consent_of(adopt: bool, allow: list[str] | None, *, prune: bool = False, is_partial: bool = False) -> Consent:
     """Return what the command line consents to.
 
     Raises:
         UsageError: There is no risk of a name; or --prune is wanted for some clusters alone.
     """
-    if prune and cluster:
-        raise UsageError("--prune takes no -c", why="what is not in the file can only be told from the whole file")
+    if prune and is_partial:
+        raise UsageError(
+            "--prune takes neither -c nor -l", why="what is not in the file can only be told from the whole file"
+        )
     from dfmc.planning.consent import Consent
     from dfmc.planning.upgrades import Risk
 

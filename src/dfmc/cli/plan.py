@@ -15,6 +15,8 @@ from dfmc.cli.options import (
     FileArgument,
     FileOption,
     PruneOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     consent_of,
     example,
@@ -42,6 +44,7 @@ def plan(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="End with 2 when there are changes.")
     ] = False,
@@ -75,8 +78,8 @@ def plan(
     invocation = invocation_of(context)
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    consent = consent_of(adopt, allow, prune=prune, cluster=cluster)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency, consent=consent)
+    consent = consent_of(adopt, allow, prune=prune, is_partial=bool(cluster or selector))
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector), concurrency=concurrency, consent=consent)
     if out is None:
         made = run_engine(invocation, loaded, options, lambda session, run: make_plan(session))
     else:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfmc.cli.options import ClusterOption, FileArgument, FileOption, chosen_file, example, invocation_of
+from dfmc.cli.options import (
+    ClusterOption,
+    FileArgument,
+    FileOption,
+    SelectorOption,
+    chosen_clusters,
+    chosen_file,
+    example,
+    invocation_of,
+)
 
 if TYPE_CHECKING:
     from dfmc.planning.roles import Subject
@@ -24,6 +33,7 @@ def rbac(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     subject: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +57,7 @@ def rbac(
     bound = _subject(subject) if subject is not None else None
     invocation = invocation_of(context)
     loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
-    options = RunOptions(only=tuple(cluster or ()))
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector))
     needs = run_engine(invocation, loaded, options, lambda session, run: needed_rights(session, down=down))
     topology = loaded.topology
     entries = [(topology.cluster(name), of_cluster) for name, of_cluster in needs.items()]

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from dfmc.cli.options import ClusterOption, FileArgument, FileOption, chosen_file, example, invocation_of
+from dfmc.cli.options import (
+    ClusterOption,
+    FileArgument,
+    FileOption,
+    SelectorOption,
+    chosen_clusters,
+    chosen_file,
+    example,
+    invocation_of,
+)
 
 HELP = (
     "Print the Helm values of each cluster; contacts nothing.\n\nOne cluster: plain YAML; several: one document each, "
@@ -22,6 +31,7 @@ def render(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     directory: Annotated[
         Path | None,
         typer.Option("-d", "--directory", metavar="DIR", help="Write NAME.yaml there instead.", show_default=False),
@@ -58,7 +68,7 @@ def render(
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
     offline = OfflineValues(loaded, terminal.redactor, parse_ids(loaded.topology, ids), parse_runtime(runtime))
-    selected = offline.select(cluster)
+    selected = offline.select(chosen_clusters(loaded, cluster, selector))
     values = {entry.name: offline.values(entry) for entry in selected}
     if not allow_pending:
         offline.refuse_pending()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,13 @@ class OfflineValues:
         self._credentials: dict[str, str] = {}
         self._pending: dict[str, set[str]] = {}
 
-    def select(self, names: list[str] | None) -> list[ClusterSpec]:
+    def select(self, names: Sequence[str]) -> list[ClusterSpec]:
         """Return the clusters called so, all for none, in the file's order.
 
         Raises:
             UsageError: The file has no cluster of a name.
         """
-        for name in names or []:
+        for name in names:
             known_cluster(self.topology, name, "-c")
         return [cluster for cluster in self.topology.clusters if not names or cluster.name in names]
 

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from dfmc.cli.invocation import Invocation
-from dfmc.clients.factory import RealClients
+from dfmc.cli.options import seconds
+from dfmc.clients.factory import HELM_SECONDS, RealClients
 from dfmc.engine.events import Event, StepEnded, StepStarted
 from dfmc.engine.session import RunOptions, Session
 from dfmc.errors import EXIT_SIGTERM, DfmcError, InterruptedRunError
@@ -22,6 +23,8 @@ from dfmc.planning.steps import Plan
 from dfmc.topology.load import STDIN_NAME, LoadedTopology
 
 T = TypeVar("T")
+HELM_TIMEOUT_VARIABLE = "DFMC_HELM_TIMEOUT"
+"""How long one call of helm may take; for API servers that are slow."""
 
 # A terminal that is closed (SIGHUP) ends the run as SIGTERM does.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -156,7 +159,9 @@ class Run:
 
 def make_factory(invocation: Invocation, concurrency: int, base: Path) -> RealClients:
     """Return the clients of a run; tests put in-memory ones in its place."""
-    return RealClients(invocation.terminal.redactor, concurrency=concurrency, base=base)
+    given = os.environ.get(HELM_TIMEOUT_VARIABLE)
+    limit = seconds(given, HELM_TIMEOUT_VARIABLE) if given else HELM_SECONDS
+    return RealClients(invocation.terminal.redactor, concurrency=concurrency, base=base, helm_seconds=limit)
 
 
 def run_engine(

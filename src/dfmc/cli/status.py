@@ -12,6 +12,8 @@ from dfmc.cli.options import (
     ConcurrencyOption,
     FileArgument,
     FileOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     example,
     invocation_of,
@@ -45,6 +47,7 @@ def status(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     output: Annotated[StatusOutput, typer.Option("-o", "--output", help="Form of the answer.")] = StatusOutput.TABLE,
     watch: Annotated[
         bool, typer.Option("-w", "--watch", help="Look again and again: redrawn, or a line for each change.")
@@ -70,7 +73,7 @@ def status(
     terminal = invocation.terminal
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
     limit, pause = seconds(timeout, "--timeout"), seconds(interval, "--interval")
-    options = RunOptions(only=tuple(cluster or ()), timeout=limit, concurrency=concurrency)
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector), timeout=limit, concurrency=concurrency)
     if watch:
         _watch(invocation, loaded, options, output, pause)
         return

@@ -14,6 +14,7 @@ from dfmc.cli.options import DataOutput, example, invocation_of
 
 if TYPE_CHECKING:
     from dfmc.cli.invocation import Invocation
+    from dfmc.errors import UsageError
     from dfmc.testbed.layout import ChartChoice
 
 app = typer.Typer(
@@ -117,6 +118,17 @@ def up(
             "is there.",
         ),
     ] = Clients.AUTO,
+    clusters: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8,
+            metavar="N",
+            help="kwok, without FILE: so many Kubernetes clusters, the manager's and a member in each other one; 1 is "
+            "the guide's.",
+            show_default=False,
+        ),
+    ] = None,
     directory: DirectoryOption = None,
 ) -> None:
     """Bring up the contexts that a topology file names, and a copy of the file for them; safe to run again."""
@@ -124,6 +136,8 @@ def up(
 
     invocation = invocation_of(context)
     chosen = PROVIDERS[provider.value]
+    if clusters is not None and (file is not None or provider is not Provider.KWOK):
+        raise _no_number(file, clusters)
     request = UpRequest(
         topology=file,
         chart=_chart_choice(chart),
@@ -132,12 +146,27 @@ def up(
         clients=clients.value,
         node_image=node_image,
         console_port=console_port,
+        clusters=clusters or 1,
     )
     with _interruptible(f"dfmc testbed up{_flags(provider, directory)} again, or down"):
         contexts = chosen.up(request, _reporter(invocation))
     invocation.terminal.say(
         f"bed up: context{'s' if len(contexts) > 1 else ''} {', '.join(contexts)}",
         f'next  eval "$(dfmc testbed env{_flags(provider, directory)})"; {_AFTER[provider]}',
+    )
+
+
+def _no_number(file: Path | None, clusters: int) -> UsageError:
+    from dfmc.errors import UsageError
+
+    if file is not None:
+        why = f"{file} names the contexts, and each is a Kubernetes cluster of its own"
+    else:
+        why = "a kind bed has the Kubernetes clusters of its topology file"
+    return UsageError(
+        "--clusters is for a bed of --provider kwok without a topology file",
+        why=why,
+        next_step=f"dfmc testbed up --clusters {clusters}, or dfmc testbed up FILE with as many contexts",
     )
 
 

@@ -16,8 +16,10 @@ from dfmc.cli.options import (
     FileOption,
     LockTimeoutOption,
     PruneOption,
+    SelectorOption,
     TimeoutOption,
     YesOption,
+    chosen_clusters,
     chosen_file,
     consent_of,
     example,
@@ -47,6 +49,7 @@ def up(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     plan: Annotated[
         str | None,
         typer.Option(
@@ -74,17 +77,17 @@ def up(
     invocation = invocation_of(context)
     limit, patience = seconds(timeout, "--timeout"), seconds(lock_timeout, "--lock-timeout", zero=True)
     saved = read_plan(plan) if plan is not None else None
-    if saved and (cluster or adopt or allow or prune):
+    if saved and (cluster or selector or adopt or allow or prune):
         raise UsageError(
-            "--plan takes no -c, --adopt, --allow or --prune",
+            "--plan takes no -c, -l, --adopt, --allow or --prune",
             why="the saved plan says which clusters it is for, and what it may do",
         )
     loaded = load_for_run(chosen_file(file, file_option, context), invocation.terminal)
-    only = saved.only if saved else tuple(cluster or ())
+    only = saved.only if saved else chosen_clusters(loaded, cluster, selector)
     if saved:
         consent = consent_of(saved.adopt, list(saved.allow), prune=saved.prune)
     else:
-        consent = consent_of(adopt, allow, prune=prune, cluster=cluster)
+        consent = consent_of(adopt, allow, prune=prune, is_partial=bool(cluster or selector))
     options = RunOptions(only, timeout=limit, concurrency=concurrency, lock_timeout=patience, consent=consent)
     bring_up(invocation, loaded, options, yes=yes, output=output, saved=saved)
 
@@ -109,6 +112,7 @@ def bring_up(
     from dfmc.engine.session import Session
     from dfmc.errors import UsageError
     from dfmc.output.documents import up_document
+    from dfmc.output.moves import move_warnings
     from dfmc.output.plan import plan_lines, summary
     from dfmc.output.removal import orphan_lines, pruned_lines
     from dfmc.output.tables import up_lines
@@ -128,6 +132,8 @@ def bring_up(
                 )
             if yes or not terminal.can_ask:
                 terminal.say(f"{loaded.file}: {summary(plan)}")
+                for sentence in move_warnings(plan.moves):
+                    terminal.warn(sentence)
                 return True
             return run.confirm(plan, "Go on?", show)
 

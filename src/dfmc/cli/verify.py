@@ -12,6 +12,8 @@ from dfmc.cli.options import (
     ConcurrencyOption,
     FileArgument,
     FileOption,
+    SelectorOption,
+    chosen_clusters,
     chosen_file,
     example,
     invocation_of,
@@ -51,6 +53,7 @@ def verify(
     file: FileArgument = None,
     file_option: FileOption = None,
     cluster: ClusterOption = None,
+    selector: SelectorOption = None,
     method: Annotated[
         VerifyMethod,
         typer.Option(help="An image by the nodes' runtime, or a blob by the client's proxy; auto: as is given."),
@@ -99,6 +102,13 @@ def verify(
         ),
     ] = "",
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long one pull may take: 90s, 15m.")] = "5m",
+    settle: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="How long to wait at most in a cluster whose peers do not know a new scheduler yet; 0: not at all.",
+        ),
+    ] = "15m",
     output: Annotated[VerifyOutput, typer.Option("-o", "--output", help="Form of the answer.")] = VerifyOutput.TABLE,
     junit: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also write a JUnit report for CI.", show_default=False)
@@ -117,9 +127,10 @@ def verify(
 
     invocation = invocation_of(context)
     terminal = invocation.terminal
-    wanted = VerifyOptions(method.value, image, url, push, push_url, jaeger, seconds(timeout, "--timeout"))
+    limits = seconds(timeout, "--timeout"), seconds(settle, "--settle", zero=True)
+    wanted = VerifyOptions(method.value, image, url, push, push_url, jaeger, *limits)
     loaded = load_for_run(chosen_file(file, file_option, context), terminal)
-    options = RunOptions(only=tuple(cluster or ()), concurrency=concurrency)
+    options = RunOptions(only=chosen_clusters(loaded, cluster, selector), concurrency=concurrency)
     report = run_engine(invocation, loaded, options, lambda session, run: prove(session, wanted))
     if output is VerifyOutput.JSON:
         terminal.answer_document(verify_document(report))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dfmc.clients.helm import PyHelm
 
 HELM_VARIABLE = "DFMC_HELM"
+HELM_SECONDS = 315.0
+"""How long one call of helm may take before it is ended."""
 
 
 class RealClients:
@@ -27,10 +29,14 @@ class RealClients:
         redactor: Its ``mask`` goes into every client that repeats what others say.
         concurrency: Calls to API servers at once, over all clusters.
         base: Directory that relative ``kubeconfig:`` paths of the file start from.
+        helm_seconds: How long one call of helm may take.
     """
 
-    def __init__(self, redactor: Redactor, *, concurrency: int = 8, base: Path = Path()) -> None:
+    def __init__(
+        self, redactor: Redactor, *, concurrency: int = 8, base: Path = Path(), helm_seconds: float = HELM_SECONDS
+    ) -> None:
         self._redactor = redactor
+        self._helm_seconds = helm_seconds
         self._base = base
         # One pool for all contexts: a thousand clusters must not mean a thousand threads.
         self._executor = ThreadPoolExecutor(max_workers=max(4, concurrency), thread_name_prefix="kube")
@@ -49,6 +55,7 @@ class RealClients:
             context=cluster.context,
             kubeconfig=self._kubeconfig(cluster),
             binary=os.environ.get(HELM_VARIABLE, "helm"),
+            deadline=self._helm_seconds,
             mask=self._redactor.mask,
         )
 
@@ -101,7 +108,8 @@ class RealClients:
     def _offline_helm(self) -> PyHelm:
         from dfmc.clients.helm import PyHelm
 
-        return PyHelm(context=None, binary=os.environ.get(HELM_VARIABLE, "helm"), mask=self._redactor.mask)
+        binary = os.environ.get(HELM_VARIABLE, "helm")
+        return PyHelm(context=None, binary=binary, deadline=self._helm_seconds, mask=self._redactor.mask)
 
     def close(self) -> None:
         """End the threads that have nothing to do; every client has been closed by then.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dfmc.engine import credentials
+from dfmc.engine.bridge_actions import BridgeActions
 from dfmc.engine.check_actions import CheckActions
 from dfmc.engine.execute import Action, Done
 from dfmc.engine.manager_actions import ManagerActions
@@ -32,6 +33,7 @@ class Actions:
         self._releases = ReleaseActions(run)
         self._manager = ManagerActions(run)
         self._checks = CheckActions(run)
+        self._bridges = BridgeActions(run)
 
     def table(self) -> Mapping[Kind, Action]:
         """Return the action of each kind; those that write make sure first that the lock is still ours."""
@@ -42,9 +44,15 @@ class Actions:
             Kind.RELEASE: self._releases.release,
             Kind.SCALE: self._releases.release,
             Kind.RECORD: self._manager.record,
+            Kind.UNBRIDGE: self._bridges.unbridge,
         }
-        # The manager's action asks for the lock itself, when it comes to write.
-        waiting = {Kind.MANAGER: self._manager.manager, Kind.READY: self._checks.ready, Kind.PROOF: self._checks.proof}
+        # The manager's action and the bridge's ask for the lock themselves, when they come to write.
+        waiting = {
+            Kind.MANAGER: self._manager.manager,
+            Kind.BRIDGE: self._bridges.bridge,
+            Kind.READY: self._checks.ready,
+            Kind.PROOF: self._checks.proof,
+        }
         return {kind: guarded(self.run, action) for kind, action in writing.items()} | waiting
 
     async def namespace(self, step: Step, say: Say) -> Done:

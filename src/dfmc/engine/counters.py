@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from dfmc.clients.metrics import peer_counters, scheduler_counters
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError
-from dfmc.planning.pulls import Counters, Movement, Place, World, movement
+from dfmc.planning.pulls import Counters, Movement, Place, Rhythm, World, movement
 from dfmc.state import ObservedCluster, PeerCounters, SchedulerCounters
 from dfmc.values.layouts import Layout
 from dfmc.values.merge import get_path
@@ -20,6 +21,10 @@ from dfmc.values.merge import get_path
 _PATH = "metrics"
 _SCHEDULER_PORT = 8000
 _CLIENT_PORT = 4002
+# client 1.4.0, dragonfly-client-config/src/dfdaemon.rs
+_REFRESH_SECONDS = _ANNOUNCE_SECONDS = 300.0
+_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SPAN = r"(\d+)(ms|sec|s|min|m|h)"
 # Twice at least: a counter that has moved since the first reading may go on moving.
 _SETTLING_PAUSES = (0.0, 0.5, 1.0, 1.0, 2.0)
 
@@ -54,6 +59,15 @@ def ports_of(seen: ObservedCluster, layout: Layout) -> Ports:
     )
 
 
+def rhythm_of(seen: ObservedCluster, layout: Layout, component: Literal["client", "seed_peer"]) -> Rhythm:
+    """Return how often clients or seed clients ask and announce, by their live ConfigMap; else as the program does."""
+    configuration = _configuration(seen, layout, component)
+    return Rhythm(
+        refresh=_duration(get_path(configuration, "dynconfig.refreshInterval"), _REFRESH_SECONDS),
+        announce=_duration(get_path(configuration, "scheduler.announceInterval"), _ANNOUNCE_SECONDS),
+    )
+
+
 def _configuration(seen: ObservedCluster, layout: Layout, name: Any) -> Any:  # noqa: ANN401 - parsed YAML
     component = layout.components[name]
     for config_map in seen.config_maps:
@@ -70,6 +84,14 @@ def _configuration(seen: ObservedCluster, layout: Layout, name: Any) -> Any:  # 
 def _port(value: Any, default: int) -> int:  # noqa: ANN401 - parsed YAML
     text = str(value)
     return int(text) if text.isdecimal() and 0 < int(text) < 65536 else default
+
+
+def _duration(value: Any, default: float) -> float:  # noqa: ANN401 - parsed YAML
+    """Read what the humantime crate writes: ``5m``, ``1h 30s``, ``500ms``."""
+    text = str(value).replace(" ", "")
+    if not re.fullmatch(rf"(?:{_SPAN})+", text):
+        return default
+    return sum(int(count) * _UNITS[unit] for count, unit in re.findall(_SPAN, text))
 
 
 class CounterReader:

@@ -12,7 +12,7 @@ from dfmc.errors import DfmcError
 from dfmc.planning.steps import Kind, Plan, Step
 
 # These wait rather than work; they must not keep others from working.
-_WAITING = frozenset({Kind.MANAGER, Kind.READY, Kind.PROOF, Kind.DEREGISTER})
+_WAITING = frozenset({Kind.MANAGER, Kind.READY, Kind.PROOF, Kind.DEREGISTER, Kind.BRIDGE})
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dfmc.clients.protocols import KubeClient, ManagerClient
+from dfmc.engine.bridging import bridges_of
 from dfmc.engine.credentials import read_stored
 from dfmc.engine.manager_access import ManagerAccess
 from dfmc.engine.session import Session
 from dfmc.errors import DfmcError, UnreachableError
 from dfmc.planning.credentials import DEFAULT_ROOT_PASSWORD, JWT_KEY, ROOT_PASSWORD
-from dfmc.planning.exposure import service_names
+from dfmc.planning.exposure import is_elsewhere, service_names
+from dfmc.planning.rights import may_be_bridged
 from dfmc.state import Observed, ObservedCluster, ObservedManager, ReleaseState, StoredCredentials
 from dfmc.topology.model import ClusterSpec
 from dfmc.values.merge import get_path
@@ -101,21 +103,23 @@ async def observe_cluster(
         drift: Also which objects of the release are gone, and which somebody has edited.
         patience: Seconds it may take; None: as long as every call's own deadline.
     """
-    kube = session.kube_of(cluster)
     try:
         async with session.slots:
-            return await _in_time(_look(kube, cluster, deep=deep, drift=drift), patience, cluster.name)
+            return await _in_time(_look(session, cluster, deep=deep, drift=drift), patience, cluster.name)
     except DfmcError as error:
         error.where = error.where or cluster.name
         return ObservedCluster(cluster.name, error=error)
 
 
-async def _look(kube: KubeClient, cluster: ClusterSpec, *, deep: bool, drift: bool) -> ObservedCluster:
+async def _look(session: Session, cluster: ClusterSpec, *, deep: bool, drift: bool) -> ObservedCluster:
+    kube, topology = session.kube_of(cluster), session.topology
     facts = await kube.facts(node_selector=cluster.node_selector)
     namespace = await kube.get("v1", "Namespace", cluster.namespace)
     seen = ObservedCluster(cluster.name, facts=facts, namespace_exists=namespace is not None)
     if namespace is None:
         return seen
+    if cluster.name != topology.manager.cluster and is_elsewhere(topology, cluster):
+        seen = replace(seen, bridges=await bridges_of(kube, cluster, slices=may_be_bridged(topology, cluster)))
     release = await kube.release(cluster.release, cluster.namespace)
     seen = replace(seen, release=release)
     if drift and release and release.status == "deployed":

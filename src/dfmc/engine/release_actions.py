@@ -10,6 +10,7 @@ from dfmc.clients.protocols import JsonObject
 from dfmc.engine.execute import Done
 from dfmc.engine.run_state import RunState
 from dfmc.errors import DfmcError, RecoveryError
+from dfmc.planning.differences import edit_changes
 from dfmc.planning.ownership import release_conflict, release_labels
 from dfmc.planning.plan import ChartIdentity, release_changes
 from dfmc.planning.readiness import misled
@@ -54,6 +55,8 @@ class ReleaseActions:
             await kube.unlock_release(cluster.release, cluster.namespace, live.revision)
         # helm 3 leaves keys alone that a manifest never had, and helm 4 calls a field that somebody else has written a
         # conflict; an object that is not there is made as the manifest has it by both.
+        for change in (change for edit in edited for change in edit_changes(edit)):
+            say(str(change))  # a run that nobody watches shows no plan, and this is worth reading afterwards
         anew = [Recreated("v1", "ConfigMap", edit.name) for edit in edited]
         for one in dict.fromkeys((*step.recreate, *anew)) if live else ():
             say(f"deleting {one}, which helm will make anew")

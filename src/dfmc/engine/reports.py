@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dfmc.errors import DfmcError, PartialError
+from dfmc.planning.made_anew import ChangedId
 from dfmc.planning.proof import ProofFinding
 from dfmc.planning.steps import Plan
 from dfmc.state import Registration
@@ -31,6 +32,7 @@ class ClusterReport:
         redis: host:port likewise.
         findings: What its proof found wrong.
         drift: What ``up`` would change, one line each.
+        changed_id: Its release and its record do not have one id, while both are there or were.
         seconds: From the start of its first step to the end of its last.
     """
 
@@ -49,6 +51,7 @@ class ClusterReport:
     redis: str = ""
     findings: tuple[ProofFinding, ...] = ()
     drift: tuple[str, ...] = ()
+    changed_id: ChangedId | None = None
     seconds: float = 0.0
     error: DfmcError | None = None
     blocked_by: str = ""

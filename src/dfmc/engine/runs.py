@@ -16,6 +16,7 @@ from dfmc.engine.credentials import secret_versions
 from dfmc.engine.events import Note
 from dfmc.engine.execute import Outcomes, execute
 from dfmc.engine.lock import locked
+from dfmc.engine.peers import with_moves
 from dfmc.engine.preflight import preflight
 from dfmc.engine.preparation import observe_all, observe_with_chart, plan_for, prepare
 from dfmc.engine.reporting import up_report
@@ -50,7 +51,7 @@ async def plan_to_save(session: Session) -> tuple[Plan, SavedPlan]:
     session.selected()
     await prepare(session)
     observed, chart = await observe_with_chart(session)
-    made = plan_for(session, observed, chart)
+    made = await with_moves(session, plan_for(session, observed, chart), observed)
     options = session.options
     saved = SavedPlan(
         topology=session.topology.metadata.name,
@@ -103,6 +104,8 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
     if saved:
         saved.refuse_stale(made, await _fingerprint(session, observed, chart))
     for _ in range(_PLANS_AT_MOST):
+        if made.has_changes and not saved:
+            made = await with_moves(session, made, observed)
         if made.has_changes and not saved and not confirm(made):
             return UpReport(session.topology.metadata.name, (), made, 0.0, changed=False, declined=True)
         refused = await preflight(session, made, await _objects(session, made, chart))
@@ -123,6 +126,7 @@ async def up(session: Session, *, confirm: Confirm, saved: SavedPlan | None = No
                 if changes := before.without(central.name, NAMESPACE).changes(now.without(central.name, NAMESPACE)):
                     raise saved.stale(changes)
             if not made.exceeds(agreed):
+                made = replace(made, moves=agreed.moves)
                 run = RunState(session, observed, chart, lock)
                 return await lock.while_held(_carry_out(made, run, started))
         session.observer(Note("", "there is more to do by now than the plan said; here is the new one", "warning"))

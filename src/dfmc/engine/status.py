@@ -15,11 +15,11 @@ from dfmc.engine.reports import StatusReport
 from dfmc.engine.session import Session
 from dfmc.engine.strays import with_strays_in_time
 from dfmc.errors import DfmcError, UnreachableError
+from dfmc.planning.made_anew import changed_id
 from dfmc.planning.orphans import described, orphans
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
-from dfmc.planning.records import expected_record
+from dfmc.planning.records import foreign_records
 from dfmc.planning.steps import Plan
-from dfmc.state import Observed
 
 Show = Callable[[StatusReport], None]
 
@@ -92,8 +92,9 @@ async def _status(session: Session, chart: ChartArchive | DfmcError) -> StatusRe
             except DfmcError as raised:  # where the central cluster cannot be planned for, no plan has found it
                 error = raised
         report = cluster_report(session, cluster, observed, "failed" if error else "unchanged", findings)
-        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error))
-    foreign = tuple(one for name, one in _foreign(session, observed).items() if name not in left)
+        anew = None if error else changed_id(session.topology, cluster, observed)
+        reports.append(replace(report, drift=drift.get(cluster.name, ()), error=error, changed_id=anew))
+    foreign = tuple(one for name, one in foreign_records(session.topology, observed).items() if name not in left)
     name = session.topology.metadata.name
     return StatusReport(name, tuple(reports), foreign, unknown, orphans=left, unsearched=observed.unsearched)
 
@@ -107,13 +108,3 @@ def _drift(made: Plan) -> dict[str, tuple[str, ...]]:
         lines = tuple(f"{step.id}: {change}" for change in step.changes) or (f"{step.id}: {step.note}",)
         drift[step.cluster] = drift.get(step.cluster, ()) + lines
     return drift
-
-
-def _foreign(session: Session, observed: Observed) -> dict[str, str]:
-    """Return the records that no entry stands for, in words, by their names."""
-    if observed.manager is None:
-        return {}
-    expected = [expected_record(session.topology, cluster, observed) for cluster in session.topology.clusters]
-    ours = {record.id for record in expected if record}
-    others = [record for record in observed.manager.records if record.id not in ours]
-    return {record.name: f"{record.name} (id {record.id})" for record in others}

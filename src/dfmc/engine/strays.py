@@ -99,7 +99,7 @@ async def _stray(
         return stray
     entry = cluster.model_copy(update={"namespace": namespace, "release": name})
     remains = await remains_of(kube, session.topology, entry)
-    return replace(stray, claims=remains.claims, namespace_object=remains.namespace)
+    return replace(stray, claims=remains.claims, bridges=remains.bridges, namespace_object=remains.namespace)
 
 
 def prune_actions(session: Session, observed: Observed, lock: Lock) -> Mapping[Kind, Action]:

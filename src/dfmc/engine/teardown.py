@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from dfmc.clients.protocols import JsonObject, KubeClient
+from dfmc.engine.bridging import bridges_of, remove_bridges
 from dfmc.engine.execute import Action, Done
 from dfmc.engine.lock import Lock
 from dfmc.engine.session import Session
 from dfmc.errors import AuthError, NotReadyError, RecoveryError
+from dfmc.planning.bridges import stale_bridges
 from dfmc.planning.credentials import secret_name
 from dfmc.planning.exposure import service_names
 from dfmc.planning.ownership import object_conflict, release_conflict
@@ -29,7 +31,13 @@ _EVERYWHERE: Mapping[str, set[str]] = {"ConfigMap": {"kube-root-ca.crt"}, "Servi
 async def remains_of(kube: KubeClient, topology: Topology, cluster: ClusterSpec) -> Remains:
     """Return what of a cluster outlives its release."""
     namespace = await kube.get("v1", "Namespace", cluster.namespace)
-    return Remains(await _claims(kube, topology, cluster), namespace) if namespace else Remains()
+    if namespace is None:
+        return Remains()
+    claims = await _claims(kube, topology, cluster)
+    if cluster.name == topology.manager.cluster:
+        return Remains(claims, namespace=namespace)
+    live = await bridges_of(kube, cluster, slices=False)
+    return Remains(claims, stale_bridges(topology, cluster, live, None), namespace)
 
 
 async def _claims(kube: KubeClient, topology: Topology, cluster: ClusterSpec) -> tuple[str, ...]:
@@ -72,6 +80,7 @@ class TeardownActions:
         actions: Mapping[Kind, Action] = {
             Kind.UNINSTALL: self.uninstall,
             Kind.UNEXPOSE: self.unexpose,
+            Kind.UNBRIDGE: self.unbridge,
             Kind.VOLUMES: self.volumes,
             Kind.FORGET: self.forget,
             Kind.DISCARD: self.discard,
@@ -143,6 +152,12 @@ class TeardownActions:
             if live and object_conflict(cluster.name, live, self.topology.metadata.name, self.uid) is None:
                 await kube.delete("v1", "Service", name, cluster.namespace, uid=str(live["metadata"].get("uid") or ""))
                 deleted.append(name)
+        return Done(f"Services {', '.join(deleted)} deleted", changed=bool(deleted))
+
+    async def unbridge(self, step: Step, say: Say) -> Done:
+        """Delete dfmc's own Services that lead to the central cluster."""
+        cluster, kube = self._place(step)
+        deleted = await remove_bridges(kube, self.topology, cluster, self.uid)
         return Done(f"Services {', '.join(deleted)} deleted", changed=bool(deleted))
 
     async def volumes(self, step: Step, say: Say) -> Done:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from dfmc.engine.counters import CounterReader, Ports, ports_of
+from dfmc.engine.counters import CounterReader, Ports, ports_of, rhythm_of
 from dfmc.engine.events import Note
 from dfmc.engine.observe import observe
 from dfmc.engine.preparation import prepare
@@ -22,7 +22,19 @@ from dfmc.engine.verify_content import VerifyOptions, content_of
 from dfmc.engine.verify_report import Content, VerifiedCluster, VerifiedPull, VerifyReport
 from dfmc.errors import AuthError, DfmcError, PreflightError, UnreachableError, UsageError
 from dfmc.planning.proof import ProofFinding, prove, workload_findings
-from dfmc.planning.pulls import ClusterView, Outcome, Peer, Place, Pull, World, plan_pulls, seconds_to_settle
+from dfmc.planning.pulls import (
+    SETTLE_SECONDS,
+    ClusterView,
+    Outcome,
+    Peer,
+    PeerStart,
+    Place,
+    Pull,
+    Rhythm,
+    World,
+    plan_pulls,
+    seconds_to_settle,
+)
 from dfmc.planning.verdicts import Cause, Verdict, judge
 from dfmc.state import Observed, ObservedCluster, PodState
 from dfmc.topology.load import STDIN_NAME
@@ -34,6 +46,8 @@ _TOOLS = {"containerd-no-cri": "ctr", "docker": "docker", "podman": "podman"}
 _TRACE_PAUSES = (0.0, 2.0, 4.0, 6.0)
 _CLOCK_SKEW = 60.0
 _pause = asyncio.sleep
+Component = Literal["scheduler", "seed_peer", "client"]
+
 _PASSED_BY = ("other-cluster", "none", "unknown")
 
 
@@ -75,6 +89,7 @@ class _Verification:
         self._observed = observed
         self._content = content
         self._timeout = options.pull_timeout
+        self._settle_timeout = options.settle_timeout
         self._traces = session.factory.traces(options.jaeger) if options.jaeger else None
         self._layout = layout_of(session.topology.chart.version)
         there = {
@@ -122,16 +137,24 @@ class _Verification:
         return VerifiedCluster(name, tuple(done), tuple(causes), notes if len(pulls) == 1 else ())
 
     async def _let_settle(self, cluster: ClusterSpec) -> None:
-        """Wait until the cluster's schedulers know its seeds, where one of them has only just started."""
+        """Wait until the cluster's schedulers and peers know each other, where one of them started after another."""
         seen = self._there[cluster.name]
-        labels = [self._layout.components[one].label for one in ("scheduler", "seed_peer")]
-        started = [pod.started for label in labels for pod in _running(seen, label) if pod.ready]
+
+        def started(component: Component) -> list[float | None]:
+            return [pod.started for pod in _running(seen, self._layout.components[component].label) if pod.ready]
+
+        peers = [PeerStart(one, self._rhythm(cluster.name, "client")) for one in started("client")]
+        seed_rhythm = self._rhythm(cluster.name, "seed_peer")
+        peers += [PeerStart(one, seed_rhythm, is_seed=True) for one in started("seed_peer")]
         ahead = seen.facts.clock_ahead if seen.facts else None
-        left = seconds_to_settle(started, time.time() + (ahead or 0.0))
+        left = min(seconds_to_settle(started("scheduler"), peers, time.time() + (ahead or 0.0)), self._settle_timeout)
         if left > 0:
-            text = f"its scheduler or seed has only just started; they know each other in {left:.0f} s at the latest"
+            text = f"a scheduler or seed has only just started; they all know each other in {left:.0f} s at the latest"
             self._session.observer(Note(cluster.name, text))
             await _pause(left)
+
+    def _rhythm(self, name: str, component: Literal["client", "seed_peer"]) -> Rhythm:
+        return rhythm_of(self._there[name], self._layout, component)
 
     async def _pull(self, cluster: ClusterSpec, pull: Pull) -> VerifiedPull:
         self._session.observer(Note(cluster.name, f"pulling on {pull.node}"))
@@ -249,6 +272,7 @@ class _Verification:
         def ready(component: Literal["scheduler", "seed_peer"]) -> int:
             return sum(pod.ready for pod in _running(seen, self._layout.components[component].label))
 
+        rhythms = [self._rhythm(cluster.name, one) for one in ("client", "seed_peer")]
         kubeconfig = ["--kubeconfig", cluster.kubeconfig] if cluster.kubeconfig else []
         return ClusterView(
             name=cluster.name,
@@ -257,6 +281,7 @@ class _Verification:
             seeds=ready("seed_peer"),
             wiring=self._wiring[cluster.name],
             kubectl=shlex.join(["kubectl", *kubeconfig, "--context", cluster.context, "-n", cluster.namespace]),
+            settles=max(one.refresh + one.announce for one in rhythms) + SETTLE_SECONDS,
         )
 
     def _peers(self, name: str, seen: ObservedCluster) -> Iterator[Peer]:

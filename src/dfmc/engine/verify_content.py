@@ -36,6 +36,7 @@ class VerifyOptions:
         push_url: The same registry's address from here; empty takes ``http://`` and the host of ``push``.
         jaeger: Address of Jaeger's query service from here; empty leaves traces out.
         pull_timeout: Seconds that one pull may take.
+        settle_timeout: Seconds that may be waited, in each cluster, until its peers know all its schedulers.
     """
 
     method: Method = "auto"
@@ -45,6 +46,7 @@ class VerifyOptions:
     push_url: str = ""
     jaeger: str = ""
     pull_timeout: float = 300.0
+    settle_timeout: float = 900.0
 
 
 @asynccontextmanager

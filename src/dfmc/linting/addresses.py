@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from dfmc.errors import Diagnostic
 from dfmc.linting.subject import Subject
+from dfmc.topology.addresses import ip_address, why_unusable
 from dfmc.topology.nodes import Path
 from dfmc.topology.scalars import quoted
 from dfmc.values.names import cluster_domain
@@ -23,11 +23,9 @@ def address_findings(subject: Subject) -> Iterator[Diagnostic]:
         places += [(("manager", "redis", "addresses", index), _host(each)) for index, each in addresses]
     for path, host in places:
         yield from _resolvable_elsewhere(subject, path, host)
-    if address and _is_ip(address):
-        message = (
-            f"{address} is an IP address: the chart's pods wait for the manager with `nslookup`, which ends only for "
-            "names; give a DNS name that leads there"
-        )
+    bare = ip_address(address) if address else None
+    if subject.elsewhere and bare and not bare.is_loopback and (why := why_unusable(bare)):
+        message = f"{address} cannot be reached from another machine: {why}; {_names(subject)} in another context"
         yield subject.document.diagnose(("manager", "address"), message, "warning", "DF205")
     yield from _reachable(subject)
 
@@ -56,7 +54,7 @@ def _is_service_name(subject: Subject, host: str) -> bool:
     # ``manager``, ``manager.ns`` and ``manager.ns.svc`` are completed by the pod's own search list.
     namespaces = {entry.namespace for entry in subject.topology.clusters}
     is_short = len(labels) == 1 or labels[-1] == "svc" or (len(labels) == 2 and labels[1] in namespaces)
-    return (is_full or is_short) and not _is_ip(host)
+    return (is_full or is_short) and ip_address(host) is None
 
 
 def _reachable(subject: Subject) -> Iterator[Diagnostic]:
@@ -72,7 +70,7 @@ def _reachable(subject: Subject) -> Iterator[Diagnostic]:
     elif manager.address is None and manager.expose.type == "NodePort":
         message = (
             f"{_names(subject)} in another context, and the file does not say how pods there reach the node ports: "
-            "set manager.address to a DNS name of the manager's nodes"
+            "set manager.address to a DNS name or an IP address of the manager's nodes"
         )
     else:
         return
@@ -90,11 +88,3 @@ def _host(address: str) -> str:
     """Return the host of ``host:port``."""
     host, colon, port = address.rpartition(":")
     return host.strip("[]") if colon and port.isdigit() else address
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        return False
-    return True

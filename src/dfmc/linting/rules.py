@@ -25,7 +25,7 @@ RULES: Mapping[str, str] = {
     "DF202": "a cluster with scopes can win a host",
     "DF203": "a cluster keeps its own peers",
     "DF204": "addresses for members elsewhere resolve there",
-    "DF205": "manager.address is a name",
+    "DF205": "manager.address can be reached from another machine",
     "DF206": "members elsewhere have a way to the manager",
     "DF207": "passwords survive the chart's templates",
     "DF208": "no credential is the chart's public default",

@@ -33,13 +33,14 @@ class Contest:
     Args:
         candidates: At least one; equal scores go to the lowest id.
         generation: The formula.
+        most_scores: How many may be computed; None: MAX_SCORES.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], generation: Generation) -> None:
+    def __init__(self, candidates: Sequence[Candidate], generation: Generation, most_scores: int | None = None) -> None:
         self.candidates = tuple(sorted(candidates, key=lambda one: one.id))
         self.generation = generation
         self.fold: Callable[[str], str] = fold if generation.ignores_case else str
-        self._left = MAX_SCORES
+        self._left = MAX_SCORES if most_scores is None else most_scores
         self._winners: dict[Host, Ranked] = {}
         self._by_idc: dict[str, list[int]] = {}
         self._by_network: dict[_Key, list[int]] = {}

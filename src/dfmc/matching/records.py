@@ -1,10 +1,11 @@
-"""The manager's records as a topology makes them, before there is a manager to ask."""
+"""The manager's records as candidates: as a topology makes them, and as a manager that was asked has them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from dfmc.matching.formula import Candidate, ClusterScopes
+from dfmc.state import ObservedManager
 from dfmc.topology.model import ClusterSpec, Topology
 
 
@@ -36,4 +37,27 @@ def scopes_of(entry: ClusterSpec) -> ClusterScopes:
     scopes = entry.scopes
     return ClusterScopes(
         idc=scopes.idc or "", location=scopes.location or "", cidrs=scopes.cidrs, hostnames=scopes.hostnames
+    )
+
+
+def candidates_at(manager: ObservedManager) -> tuple[Candidate, ...]:
+    """Return the manager's own records as its searcher sees them.
+
+    One is active when it has a scheduler that is alive and schedules: rows say ``schedule`` among their features
+    (manager/rpcserver, ListSchedulers); those of managers before features say nothing.
+    """
+    active = {
+        row.scheduler_cluster_id
+        for row in manager.schedulers
+        if row.state == "active" and (not row.features or "schedule" in row.features)
+    }
+    return tuple(
+        Candidate(
+            id=record.scheduler_cluster_id,
+            name=record.name,
+            scopes=ClusterScopes(**vars(record.scopes)),
+            is_default=record.is_default,
+            is_active=record.scheduler_cluster_id in active,
+        )
+        for record in manager.records
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from dfmc.engine.reports import ClusterReport, DownCluster, DownReport, StatusReport, UpReport
 from dfmc.errors import DfmcError, FindingsError, PartialError
+from dfmc.output.moves import moves_document
 from dfmc.planning.steps import FieldChange, Plan, Step
 from dfmc.state import Registration
 from dfmc.symbols import Pending, resolve
@@ -82,6 +83,8 @@ def plan_document(plan: Plan) -> Document:
         "steps": [_step_document(step) for step in plan.steps],
         "failures": {name: error_document(error) for name, error in plan.failures.items()},
         "orphans": [{"name": name, "what": what} for name, what in plan.orphans.items()],
+        "foreignRecords": list(plan.foreign),
+        "peers": moves_document(plan.moves),
     }
 
 
@@ -122,6 +125,7 @@ def up_document(report: UpReport, error: DfmcError | None) -> Document:
         "seconds": round(report.seconds, 3),
         "clusters": [cluster_document(cluster) for cluster in report.clusters],
         "orphans": [{"name": name, "what": what} for name, what in report.plan.orphans.items()],
+        "peers": moves_document(report.plan.moves),
         "pruned": [_down_cluster(cluster) for cluster in report.pruned],
         "error": error_document(error) if error else None,
     }
@@ -178,6 +182,7 @@ def cluster_document(cluster: ClusterReport) -> Document:
         "result": cluster.result,
         "schedulerClusterID": _known(cluster.registration, "scheduler_cluster_id"),
         "seedPeerClusterID": _known(cluster.registration, "seed_peer_cluster_id"),
+        "changedID": _changed_id(cluster),
         "chart": cluster.chart,
         "revision": cluster.revision,
         "releaseStatus": cluster.release_status,
@@ -193,6 +198,11 @@ def cluster_document(cluster: ClusterReport) -> Document:
         "blockedBy": cluster.blocked_by,
         "error": error_document(cluster.error) if cluster.error else None,
     }
+
+
+def _changed_id(cluster: ClusterReport) -> Document | None:
+    changed = cluster.changed_id
+    return {"release": changed.old, "record": changed.new, "holder": changed.holder or None} if changed else None
 
 
 def _known(registration: Registration | None, field: str) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from dfmc.output.moves import move_lines, move_markdown
 from dfmc.output.text import line, one_line
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step
 from dfmc.symbols import resolve
@@ -65,7 +66,11 @@ def plan_lines(plan: Plan, topology: Topology, title: str = "") -> list[Text]:
             lines += _step_lines(step)
         if failure:
             lines.append(line(("  ✗ ", "red"), one_line(f"{failure.what}: {failure.why}")))
-    return [*lines, line(""), line(summary(plan))]
+    moves = move_lines(plan.moves)
+    if plan.foreign:
+        what = f"records of the manager that the file does not know, and that stay: {', '.join(plan.foreign)}"
+        moves = [*moves, line(("· ", "dim"), one_line(what))]
+    return [*lines, *([line(""), *moves] if moves else []), line(""), line(summary(plan))]
 
 
 def summary(plan: Plan) -> str:
@@ -112,6 +117,8 @@ def _in_short(step: Step) -> tuple[str, Sequence[FieldChange], int]:
             return ", ".join(change.path for change in changes), (), 0
         if step.kind is Kind.EXPOSE:
             return _services(changes), (), 0
+        if step.kind is Kind.BRIDGE:
+            return ", ".join(change_text(one) for one in changes if one.path.endswith(" leads to")), (), 0
     if len(changes) == 1:
         return change_text(changes[0]), (), 0
     return "", changes[:_LINES_OF_UPDATE], max(0, len(changes) - _LINES_OF_UPDATE)
@@ -176,7 +183,10 @@ def plan_markdown(plan: Plan) -> str:
         parts.append("")
     for name, failure in plan.failures.items():
         parts.append(f"- ✗ **{name}** cannot be planned for: {_inline(f'{failure.what}: {failure.why}')}")
-    parts += ["", f"**{summary(plan)}**", ""]
+    if plan.foreign:
+        known = ", ".join(_inline(one) for one in plan.foreign)
+        parts.append(f"- records of the manager that the file does not know, and that stay: {known}")
+    parts += ["", *move_markdown(plan.moves), f"**{summary(plan)}**", ""]
     for step in plan.mutations:
         parts += _details(step)
     return "\n".join(parts).replace("\n\n\n", "\n\n").rstrip() + "\n"

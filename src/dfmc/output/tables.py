@@ -256,6 +256,10 @@ def _remarks(cluster: ClusterReport) -> list[Text]:
             lines.append(line(("  next ", "dim"), one_line(cluster.error.next_step)))
     elif not cluster.revision:
         lines.append(line(("⚠ ", "yellow"), name, f"no release in namespace {cluster.namespace}"))
+    if cluster.changed_id:
+        heals = "; dfmc up registers it where it must and gives its release the record's id"
+        what = f"its record is another one: {cluster.changed_id}{heals if cluster.role == 'member' else ''}"
+        lines.append(line(("⚠ ", "yellow"), name, one_line(what)))
     wrong = [f"{f.key}: expected {f.expected}, seen {f.seen}" for f in cluster.findings]
     lines += [line(("✗ ", "red"), name, one_line(text)) for text in wrong]
     if cluster.revision:

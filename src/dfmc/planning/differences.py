@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dfmc.planning.steps import FieldChange
 from dfmc.redaction import MASK
+from dfmc.state import EditedConfigMap
 from dfmc.symbols import Pending, SecretRef, Symbol
 from dfmc.values.secret_keys import holds_secret, is_secret_path
 
 Lookup = Callable[[Symbol], Any]
+_MOST_FIELDS = 8
 
 
 def value_differences(old: Any, new: Any, known: Lookup, path: str = "") -> tuple[FieldChange, ...]:  # noqa: ANN401
@@ -83,6 +85,20 @@ def missing_from(live: Any, wanted: Any, path: str = "") -> tuple[FieldChange, .
             found += missing_from(have_item, want_item, f"{path}[{index}]")
         return found
     return () if _plain(live) == _plain(wanted) else (FieldChange(path, live, wanted),)
+
+
+def edit_changes(edit: EditedConfigMap) -> Iterator[FieldChange]:
+    """Yield what making an edited ConfigMap anew changes: setting by setting, or key by key where nothing is finer."""
+    for key in edit.keys:
+        fields = [field for field in edit.fields if field.path.startswith(f"{key}: ")]
+        if not fields:
+            yield FieldChange(f"{edit}, {key}", "(edited by hand)", "(as the chart has it)")
+        for field in fields[:_MOST_FIELDS]:
+            wanted = "(not in the chart)" if field.wanted is None else field.wanted
+            yield FieldChange(f"{edit}, {field.path}", f"{field.seen or '(removed)'} (edited by hand)", wanted)
+        more = len(fields) - _MOST_FIELDS
+        if more > 0:
+            yield FieldChange(f"{edit}, {key}: {more} more settings", "(edited by hand)", "(as the chart has them)")
 
 
 def _is_list(value: Any) -> bool:  # noqa: ANN401

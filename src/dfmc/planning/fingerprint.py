@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dfmc.planning.bridges import described
+from dfmc.planning.exposure import is_elsewhere
 from dfmc.planning.records import expected_record
 from dfmc.state import Observed, ObservedCluster
 from dfmc.topology.model import ClusterSpec, Topology
@@ -88,6 +90,8 @@ def _facts(topology: Topology, cluster: ClusterSpec, observed: Observed) -> Iter
     yield "release", _release(seen)
     yield "deleted objects", ", ".join(seen.missing) or "none"
     yield "edited objects", ", ".join(map(str, seen.edited)) or "none"
+    if is_elsewhere(topology, cluster):
+        yield "bridges", described(topology, cluster, observed)
     if observed.manager is not None:
         yield "record", _record(topology, cluster, observed)
     if cluster.name == topology.manager.cluster:

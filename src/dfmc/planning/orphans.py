@@ -6,13 +6,12 @@ and a release belong together when the release's schedulers are told the record'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dfmc.errors import ConflictError, DfmcError, NotReadyError
 from dfmc.planning.ownership import is_ours
-from dfmc.planning.records import DEFAULT_RECORD_ID, expected_record
+from dfmc.planning.records import DEFAULT_RECORD_ID, expected_record, scheduler_cluster_id
 from dfmc.planning.removal import with_deregistration
 from dfmc.planning.steps import Kind, Step
 from dfmc.planning.teardown import Remains, cluster_steps
@@ -67,7 +66,7 @@ def orphans(topology: Topology, observed: Observed) -> tuple[Orphan, ...]:
     by_id: dict[int, StrayRelease] = {}
     others = []
     for stray in observed.strays:
-        number = _scheduler_cluster_id(stray.release.values)
+        number = scheduler_cluster_id(stray.release.values)
         if number in {record.scheduler_cluster_id for record in left} and number not in by_id:
             by_id[number] = stray
         else:
@@ -108,14 +107,14 @@ def _steps(whole: Topology, orphan: Orphan, observed: Observed) -> list[Step]:
     if stray := orphan.stray:
         seen = ObservedCluster(orphan.name, namespace_exists=True, release=stray.release)
         world = replace(observed, clusters={**observed.clusters, orphan.name: seen})
-        remains = {orphan.name: Remains(stray.claims, stray.namespace_object)}
+        remains = {orphan.name: Remains(stray.claims, stray.bridges, stray.namespace_object)}
         steps = cluster_steps(whole, whole.cluster(orphan.name), world, remains, (manager,), delete_data=False)
     if orphan.record and observed.manager:
         # An entry of another name may have taken the release over: its schedulers leave the old id with the upgrade.
         users = [
             f"{Kind.RELEASE}:{name}"
             for name, seen in observed.clusters.items()
-            if seen.release and _scheduler_cluster_id(seen.release.values) == orphan.record.scheduler_cluster_id
+            if seen.release and scheduler_cluster_id(seen.release.values) == orphan.record.scheduler_cluster_id
         ]
         steps = with_deregistration(
             steps,
@@ -139,9 +138,7 @@ def _refusal(topology: Topology, orphan: Orphan, observed: Observed) -> DfmcErro
     if orphan.record is None or orphan.stray is not None:
         return None
     number = orphan.record.scheduler_cluster_id
-    if any(
-        seen.release and _scheduler_cluster_id(seen.release.values) == number for seen in observed.clusters.values()
-    ):
+    if any(seen.release and scheduler_cluster_id(seen.release.values) == number for seen in observed.clusters.values()):
         return None
     rows = observed.manager.schedulers
     active = [row.host_name for row in rows if row.scheduler_cluster_id == number and row.state == "active"]
@@ -172,11 +169,3 @@ def _entry(orphan: Orphan) -> ClusterSpec:
 
 def _place(stray: StrayRelease) -> str:
     return f"{stray.context}/{stray.release.namespace}/{stray.release.name}"
-
-
-def _scheduler_cluster_id(values: Mapping[str, Any]) -> int:
-    """Return the id that a release's schedulers are told, by the one path that every chart has for it; 0 for none."""
-    node: Any = values
-    for key in ("scheduler", "config", "manager", "schedulerClusterID"):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return node if isinstance(node, int) else 0

@@ -12,10 +12,12 @@ from typing import Any
 
 from dfmc.errors import DfmcError, TopologyError
 from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
+from dfmc.planning.bridges import bridge_steps
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
-from dfmc.planning.differences import missing_from, value_differences
+from dfmc.planning.differences import edit_changes, missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.made_anew import changed_ids
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
@@ -29,6 +31,7 @@ from dfmc.planning.records import (
     DEFAULT_RECORD_ID,
     DEFAULT_RECORD_NAMES,
     expected_record,
+    foreign_records,
     pending_registration,
     record_changes,
 )
@@ -111,6 +114,7 @@ class _Planner:
         self.credentials = credentials
         self.consent = consent
         self.uid = observed.credentials.uid if observed.credentials else None
+        self.changed_ids = changed_ids(topology, observed)
         self.failures: dict[str, DfmcError] = {}
 
     def plan(self) -> Plan:
@@ -135,6 +139,7 @@ class _Planner:
             pruning, refused = prune_steps(self.topology, self.observed)
             steps += pruning
             self.failures |= refused
+        left = described(orphans(self.topology, self.observed))
         present = {step.id for step in steps}
         steps = [replace(step, needs=tuple(need for need in step.needs if need in present)) for step in steps]
         return Plan(
@@ -143,7 +148,10 @@ class _Planner:
             steps=in_order(steps),
             failures=self.failures,
             manager_installed=self.observed.manager is not None or self._is_deployed(central),
-            orphans=described(orphans(self.topology, self.observed)),
+            orphans=left,
+            foreign=tuple(
+                one for name, one in foreign_records(self.topology, self.observed).items() if name not in left
+            ),
         )
 
     def _trouble(self, cluster: ClusterSpec) -> DfmcError | None:
@@ -186,13 +194,12 @@ class _Planner:
         assumed = self._assumed_ids(seen.release, values)
         changes = release_changes(seen.release, self.chart, values, lambda s: assumed.get(s.key, self._known(s)))
         changes += tuple(FieldChange(name, "(deleted)", "(as the chart has it)") for name in seen.missing)
-        changes += tuple(
-            FieldChange(f"{one}, {', '.join(one.keys)}", "(edited by hand)", "(as the chart has it)")
-            for one in seen.edited
-        )
+        changes += tuple(change for one in seen.edited for change in edit_changes(one))
         if seen.release and self._adopts(cluster):
             changes = (adoption_change(self.topology, seen.release), *changes)
         note = _release_note(seen)
+        if changes and not note and cluster.name in self.changed_ids:
+            note = str(self.changed_ids[cluster.name])
         if not changes and not note and not assumed:
             return []
         if not changes and not note:
@@ -238,7 +245,9 @@ class _Planner:
         if record and not changes:
             return []
         action = Action.UPDATE if record or cluster.name == central else Action.CREATE
-        return [Step(Kind.RECORD, cluster.name, action, needs, changes)]
+        is_anew = action is Action.CREATE and cluster.name in self.changed_ids
+        note = f"registered anew: {self.changed_ids[cluster.name]}" if is_anew else ""
+        return [Step(Kind.RECORD, cluster.name, action, needs, changes, note=note)]
 
     @property
     def _manager_was_there(self) -> bool:
@@ -320,8 +329,10 @@ class _Planner:
     def _member_steps(self, member: ClusterSpec) -> list[Step]:
         name = member.name
         central = self.topology.manager.cluster
-        release_needs = (f"namespace:{name}", f"record:{name}", f"expose:{central}", f"credentials:{central}")
+        own = (f"namespace:{name}", f"record:{name}", f"bridge:{name}")
+        release_needs = (*own, f"expose:{central}", f"credentials:{central}")
         steps = self._namespace(member) + self._record(member)
+        steps += bridge_steps(self.topology, member, self.observed, self.uid or "", self.consent)
         steps += self._release(member, first_install=False, needs=release_needs)
         return steps + self._ready_and_proof(name)
 

@@ -7,6 +7,7 @@ pull of the next cluster also shows that nothing crosses: there it could be had 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -18,6 +19,11 @@ from dfmc.planning.proof import ProofFinding
 from dfmc.state import PeerCounters, SchedulerCounters
 
 PULLS_IN_A_CLUSTER = 2
+# A scheduler asks only seeds of its ring, which it makes anew every 30 s (scheduler/resource/standard/seed_peer.go,
+# SeedPeerRefreshInterval); until then a first client fetches by itself, and nothing is wrong.
+SETTLE_SECONDS = 40.0
+# How long a started scheduler takes at most to be active in the manager, and a peer's measuring before it announces.
+_UNDER_WAY = 15.0
 
 C = TypeVar("C", PeerCounters, SchedulerCounters)
 
@@ -56,6 +62,7 @@ class ClusterView:
         seeds: Ready seed client pods.
         wiring: What its proof found wrong.
         kubectl: The beginning of a kubectl command in its namespace.
+        settles: Seconds after which its peers know a new scheduler at the latest.
     """
 
     name: str
@@ -64,6 +71,7 @@ class ClusterView:
     seeds: int
     wiring: tuple[ProofFinding, ...] = ()
     kubectl: str = "kubectl"
+    settles: float = SETTLE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -233,19 +241,57 @@ def _plus(one: PeerCounters, other: PeerCounters) -> PeerCounters:
     return PeerCounters(*(mine + theirs for mine, theirs in zip(vars(one).values(), vars(other).values(), strict=True)))
 
 
-# A scheduler asks only seeds of its ring, which it makes anew every 30 s (scheduler/resource/standard/seed_peer.go,
-# SeedPeerRefreshInterval); until then a first client fetches by itself, and nothing is wrong.
-SETTLE_SECONDS = 40.0
+@dataclass(frozen=True)
+class Rhythm:
+    """How often a client or seed client does what makes schedulers and peers know each other; seconds.
+
+    Attributes:
+        refresh: Asks the manager for its cluster's schedulers (``dynconfig.refreshInterval``).
+        announce: Tells those that it knows of itself (``scheduler.announceInterval``).
+    """
+
+    refresh: float
+    announce: float
 
 
-def seconds_to_settle(started: Iterable[float | None], now: float) -> float:
-    """Return for how long a cluster's schedulers and seeds may not know each other yet.
+@dataclass(frozen=True)
+class PeerStart:
+    """When a running client or seed client started, in seconds since 1970; None where that is not known."""
+
+    started: float | None
+    rhythm: Rhythm
+    is_seed: bool = False
+
+
+def seconds_to_settle(schedulers: Sequence[float | None], peers: Sequence[PeerStart], now: float) -> float:
+    """Return for how long a cluster's schedulers and peers may not know each other yet.
+
+    A peer that is older than a scheduler keeps to the schedulers that it knows until it asks the manager again, and no
+    scheduler takes a peer that has not announced itself there (client 1.4.0: dynconfig/mod.rs, announcer/mod.rs).
+    Until then the same content leads a client to one scheduler and the seed to another (each picks by its own ring of
+    schedulers, grpc/scheduler.rs), where they do not find each other, and the client fetches by itself. The chart's
+    clients ask every 5 minutes.
 
     Args:
-        started: When each of them did, in seconds since 1970; None where that is not known.
+        schedulers: When each of them started, in seconds since 1970; None where that is not known.
+        peers: All of the cluster.
         now: By the clock of whoever says when they started.
     """
-    known = [moment for moment in started if moment is not None]
-    if not known:
-        return 0.0
-    return min(max(max(known) + SETTLE_SECONDS - now, 0.0), SETTLE_SECONDS)
+    starts = [moment for moment in schedulers if moment is not None]
+    seeds = [peer.started for peer in peers if peer.is_seed and peer.started is not None]
+    until = [moment + SETTLE_SECONDS for moment in (*starts, *seeds)]
+    longest = SETTLE_SECONDS
+    # One scheduler alone is there before any peer of it is: a peer that finds none ends, and starts again.
+    newest = max(starts, default=0.0) + (_UNDER_WAY if len(schedulers) > 1 else 0.0)
+    for peer in peers:
+        if peer.started is not None and peer.started < newest:
+            known = _next_tick(peer.started, peer.rhythm.refresh, newest)
+            last = _UNDER_WAY + (SETTLE_SECONDS if peer.is_seed else 0.0)
+            until.append(_next_tick(peer.started, peer.rhythm.announce, known) + last)
+            longest = max(longest, peer.rhythm.refresh + peer.rhythm.announce + last)
+    return min(max(max(until, default=now) - now, 0.0), longest)
+
+
+def _next_tick(started: float, interval: float, moment: float) -> float:
+    """Return when something that happens at its start and then at that interval does so from that moment on."""
+    return started + math.ceil(max(moment - started, 0.0) / interval) * interval if interval > 0 else moment

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dfmc.planning.ownership import record_bio
 from dfmc.planning.steps import FieldChange
 from dfmc.state import ClusterRecord, Observed, Registration, ScopesRecord
@@ -39,6 +42,16 @@ def expected_record(topology: Topology, cluster: ClusterSpec, observed: Observed
     return None if found and found.id == DEFAULT_RECORD_ID else found
 
 
+def foreign_records(topology: Topology, observed: Observed) -> dict[str, str]:
+    """Return the records that no entry stands for, as ``name (id N)``, by name, in the order of ids."""
+    if observed.manager is None:
+        return {}
+    expected = [expected_record(topology, cluster, observed) for cluster in topology.clusters]
+    ours = {record.id for record in expected if record}
+    others = [record for record in observed.manager.records if record.id not in ours]
+    return {record.name: f"{record.name} (id {record.id})" for record in sorted(others, key=lambda row: row.id)}
+
+
 def record_changes(
     topology: Topology, cluster: ClusterSpec, record: ClusterRecord | None, uid: str | None
 ) -> tuple[FieldChange, ...]:
@@ -60,3 +73,11 @@ def record_changes(
         if getattr(record.scopes, key) != value:
             changes.append(FieldChange(f"scopes.{key}", getattr(record.scopes, key) or None, value or None))
     return tuple(changes)
+
+
+def scheduler_cluster_id(values: Mapping[str, Any]) -> int:
+    """Return the id that a release's schedulers are told, by the one path that every chart has for it; 0 for none."""
+    node: Any = values
+    for key in ("scheduler", "config", "manager", "schedulerClusterID"):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, int) else 0

@@ -116,7 +116,7 @@ def with_deregistration(
         tuple(FieldChange(one, "(there)", None) for one in deleted),
         note="waits until all of them have stayed inactive, for its cluster cannot be seen" if is_unseen else "",
     )
-    after = (Kind.VOLUMES, Kind.DISCARD)
+    after = (Kind.UNBRIDGE, Kind.VOLUMES, Kind.DISCARD)
     later = [replace(one, needs=(*one.needs, step.id)) if one.kind in after else one for one in steps]
     return [*later, step]
 

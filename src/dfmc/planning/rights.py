@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from dfmc.planning.exposure import is_bridged, is_elsewhere
 from dfmc.planning.steps import Kind
 from dfmc.state import AccessNeed
 from dfmc.topology.model import ClusterSpec, Topology
 
 PORT_FORWARD = "port-forward"
 CLUSTER_IDENTITY = "kube-system"
-UP_KINDS = frozenset({Kind.CREDENTIALS, Kind.EXPOSE, Kind.RELEASE, Kind.MANAGER, Kind.RECORD, Kind.SCALE})
-DOWN_KINDS = frozenset({Kind.UNINSTALL, Kind.UNEXPOSE, Kind.VOLUMES, Kind.FORGET, Kind.DISCARD})
+UP_KINDS = frozenset({Kind.CREDENTIALS, Kind.EXPOSE, Kind.BRIDGE, Kind.RELEASE, Kind.MANAGER, Kind.RECORD, Kind.SCALE})
+DOWN_KINDS = frozenset({Kind.UNINSTALL, Kind.UNEXPOSE, Kind.UNBRIDGE, Kind.VOLUMES, Kind.FORGET, Kind.DISCARD})
 # Kinds of steps that helm does.
 _HELM = frozenset({Kind.RELEASE, Kind.SCALE, Kind.UNINSTALL})
 
@@ -103,11 +104,18 @@ def rights(
     """
     found = tuple(objects) or usual_objects(cluster.namespace)
     rows = [*_looking(cluster, found)]
+    if may_be_bridged(topology, cluster):
+        rows += _needs(("list",), "discovery.k8s.io", "endpointslices", cluster.namespace)
     if kinds & _HELM:
         rows += _helm(cluster, kinds, found)
     for kind in sorted(kinds):
         rows += _step(cluster, kind)
     return tuple(dict.fromkeys(rows))
+
+
+def may_be_bridged(topology: Topology, cluster: ClusterSpec) -> bool:
+    """Whether the file alone says that the entry may need bridges."""
+    return is_bridged(topology) and is_elsewhere(topology, cluster)
 
 
 def lock_rights(topology: Topology) -> tuple[AccessNeed, ...]:
@@ -172,10 +180,16 @@ def _step(cluster: ClusterSpec, kind: Kind) -> Iterator[AccessNeed]:
             yield AccessNeed("create", "", "namespaces")
         case Kind.EXPOSE:
             yield from _needs(("get", "create", "patch"), "", "services", namespace)
+        case Kind.BRIDGE:
+            yield from _needs(("get", "create", "patch"), "", "services", namespace)
+            # delete: of one of the other address family.
+            yield from _needs(("list", "create", "patch", "delete"), "discovery.k8s.io", "endpointslices", namespace)
         case Kind.CREDENTIALS:
             yield from _needs(("get", "create", "update"), "", "secrets", namespace)
         case Kind.MANAGER:
             yield from _needs(("get", "update"), "", "secrets", namespace)
+        case Kind.UNBRIDGE:
+            yield from _needs(("list", "delete"), "", "services", namespace)
         case Kind.UNEXPOSE:
             yield from _needs(("get", "delete"), "", "services", namespace)
         case Kind.VOLUMES:

@@ -13,6 +13,7 @@ from dfmc.planning.rights import (
     ObjectKind,
     lock_rights,
     manager_rights,
+    may_be_bridged,
     rights,
 )
 from dfmc.planning.steps import Kind
@@ -56,6 +57,8 @@ def needs_of_commands(
         kinds -= _CENTRAL_ONLY
     if topology.manager.expose.type == "ClusterIP":
         kinds -= {Kind.EXPOSE, Kind.UNEXPOSE}
+    if is_central or not may_be_bridged(topology, cluster):
+        kinds -= {Kind.BRIDGE, Kind.UNBRIDGE}
     needs = [*rights(topology, cluster, kinds, objects)]
     if is_central:
         needs += [*lock_rights(topology), *manager_rights(topology)]

@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from dfmc.errors import DfmcError
+from dfmc.planning.moves import Moves
 
 
 class Kind(StrEnum):
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     NAMESPACE = "namespace"
     CREDENTIALS = "credentials"
     EXPOSE = "expose"
+    BRIDGE = "bridge"
     RELEASE = "release"
     MANAGER = "manager"
     RECORD = "record"
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     PROOF = "proof"
     UNINSTALL = "uninstall"
     UNEXPOSE = "unexpose"
+    UNBRIDGE = "unbridge"
     VOLUMES = "volumes"
     FORGET = "forget"
     DISCARD = "discard"
@@ -43,6 +46,10 @@ class Action(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     CHECK = "check"
+
+
+# What is done at the manager for whoever is registered there.
+_FOR_OTHERS = frozenset({Kind.MANAGER, Kind.RECORD})
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class Plan:
         failures: Clusters that cannot be planned for, and why; the others go on.
         manager_installed: It answered, or its release is deployed: members need no other step of the central cluster.
         orphans: What is left of clusters that are not in the file any more, in words, by their names.
+        foreign: Records of the manager that no entry stands for and that are not ours, as ``name (id N)``.
+        moves: Which peers change cluster by it; None where it changes nothing that decides, or nobody has asked.
     """
 
     topology: str
@@ -135,6 +144,8 @@ class Plan:
     failures: Mapping[str, DfmcError] = field(default_factory=dict)
     manager_installed: bool = False
     orphans: Mapping[str, str] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    moves: Moves | None = None
 
     @property
     def mutations(self) -> tuple[Step, ...]:
@@ -179,7 +190,8 @@ class Plan:
         """Return the plan for these clusters alone.
 
         A step of another cluster stays only when a kept step needs it and it either just checks, or the manager is not
-        installed yet: without a manager no member can be registered, whoever asked for it.
+        installed yet: without a manager no member can be registered, whoever asked for it. The central record gives its
+        first name up to a member that wants it, for the same reason.
         """
         wanted = set(clusters)
         by_id = {step.id: step for step in self.steps}
@@ -187,7 +199,7 @@ class Plan:
         todo = [step.id for step in self.steps if step.cluster in wanted]
         while todo:
             step = by_id[todo.pop()]
-            untouched = step.cluster not in wanted and step.mutates and step.kind is not Kind.MANAGER
+            untouched = step.cluster not in wanted and step.mutates and step.kind not in _FOR_OTHERS
             if step.id in keep or (untouched and self.manager_installed):
                 continue
             keep.add(step.id)

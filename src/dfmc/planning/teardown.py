@@ -30,10 +30,12 @@ class Remains:
 
     Attributes:
         claims: Names of the release's PersistentVolumeClaims.
+        bridges: Names of this topology's Services that lead to the central cluster.
         namespace: The Namespace as it is; None where there is none.
     """
 
     claims: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
     namespace: Mapping[str, Any] | None = None
 
 
@@ -145,6 +147,8 @@ def cluster_steps(
         delete(Kind.UNINSTALL, what, after=needs)
     if is_central and (services := _own_services(topology, observed)):
         delete(Kind.UNEXPOSE, *(f"Service {one}" for one in services), after=(*needs, uninstall))
+    if left.bridges:
+        delete(Kind.UNBRIDGE, *(f"Service {one}" for one in left.bridges), after=(*needs, uninstall))
     if delete_data and left.claims:
         delete(Kind.VOLUMES, *(f"PersistentVolumeClaim {one}" for one in left.claims), after=(*needs, uninstall))
     forgets = is_central and delete_data and observed.credentials and not keeps_records(topology, delete_data=True)
@@ -154,7 +158,7 @@ def cluster_steps(
     keeps_secret = is_central and observed.credentials and not forgets
     keeps_claims = left.claims and not delete_data
     if is_own_namespace(topology, left.namespace) and not keeps_secret and not keeps_claims:
-        kinds = (Kind.UNINSTALL, Kind.UNEXPOSE, Kind.VOLUMES, Kind.FORGET)
+        kinds = (Kind.UNINSTALL, Kind.UNEXPOSE, Kind.UNBRIDGE, Kind.VOLUMES, Kind.FORGET)
         after = (*needs, *(f"{kind}:{name}" for kind in kinds))
         if is_central:  # the Lease goes with it, so that nothing may be left to do
             after += tuple(f"{kind}:{member.name}" for member in topology.members for kind in (*kinds, Kind.DISCARD))

@@ -257,18 +257,37 @@ class _Case:
             return self._scheduler_down(fell_back)
         if self.is_at_home is False:
             words = f"{fell_back}: it did not reach a scheduler of its cluster{self._said_of('client')}"
+            if len(self.world.schedulers_of(self.pull.cluster)) > 1:  # which refuses who has not announced itself
+                words += ", or asked one that does not know its node yet"
             return Cause("scheduler-unreached", words, self._kubectl("logs", self.pull.pod))
         if self.view.seeds == 0:
             return self._seed_down(fell_back)
         # A scheduler may still know the seed from before and ask it to fetch; it registers where it belongs.
+        said = self._said_of("seed-client")
+        if not said and (apart := self._apart()):
+            minutes = max(1, round(self.view.settles / 60))
+            return Cause("schedulers-apart", f"{fell_back}: {apart}", f"verify again in {minutes} min")
         if registered is not None and registered.seeds == 0:
             words = f"{fell_back}: its seed is ready and registered elsewhere"
-            said = self._said_of("seed-client")
             if not said:  # ready comes before announced: seen for some seconds after a start
                 said = ", or has only just started: verify again in a minute"
             return Cause("seed-id", words + said, self._up("gives it its own id"))
         words = f"{fell_back}, beside its seed"
         return Cause("client-source", words, self._kubectl("logs", self.pull.pod))
+
+    def _apart(self) -> str:
+        """Return how client and seed went to different schedulers of their own cluster; empty where they did not."""
+        own = self.world.schedulers_of(self.pull.cluster)
+        counted = {place.pod: self.moved.schedulers[place] for place in own if place in self.moved.schedulers}
+        if len(own) < 2 or len(counted) < len(own):
+            return ""
+        asked = {pod for pod, one in counted.items() if one.clients}
+        seeded = {pod for pod, one in counted.items() if one.seeds}
+        if seeded and seeded <= asked:
+            return ""
+        told = f"its seed told {' and '.join(sorted(seeded - asked))}" if seeded else "no seed came of that"
+        why = "not every peer knows every scheduler yet"
+        return f"it asked {' and '.join(sorted(asked))} and {told}: {why}"
 
     def _nobody_fetched(self) -> Iterator[Cause]:
         if self.cluster_total.from_source == 0 and self.is_cluster_known:

@@ -42,6 +42,7 @@ from dfmc.testbed.layout import (
     write_if_changed,
 )
 from dfmc.testbed.locking import locked
+from dfmc.testbed.many_clusters import beginners_topology, with_reachable_manager
 from dfmc.testbed.plan import BedPlan, ClusterNeed, ClusterPlan, grow
 from dfmc.testbed.processes import end_processes, has_argument, works_in
 from dfmc.testbed.topology_copy import (
@@ -76,7 +77,7 @@ def up(request: BedRequest, report: Report) -> BedState:
     """
     layout = BedLayout(request.directory.absolute())
     layout.check_socket_paths()
-    text, origin, directory = topology_source(request.topology)
+    text, origin, directory = topology_source(request.topology, beginners_topology(request.clusters))
     topology = parse_topology(text, origin)
     if request.chart == "stand-in":
         check_stand_in(chart_version(topology), standin_versions())
@@ -93,7 +94,10 @@ def up(request: BedRequest, report: Report) -> BedState:
             bed.write(layout)  # before the first cluster: `down` must know what to remove after an interruption
         source = _chart_source(request, plan, layout, report)
         _link_programs(layout, cache, request.helm)
-        write_if_changed(layout.topology, dump_topology(localised(topology, source, directory)), mode=0o600)
+        pointed = with_reachable_manager(
+            localised(topology, source, directory), lambda context: plan.cluster(context).block.node_address(1)
+        )
+        write_if_changed(layout.topology, dump_topology(pointed), mode=0o600)
         _bring_up_clusters(plan, layout, cache, bed.clients, report)
         bed.write(layout)
         _ensure_supervisor(layout, plan, report)

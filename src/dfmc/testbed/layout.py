@@ -34,7 +34,8 @@ class BedRequest:
     """What `up` shall bring about.
 
     Attributes:
-        topology: The file whose contexts the bed makes; None for the guide's topology.
+        topology: The file whose contexts the bed makes; None for one to begin with.
+        clusters: Without a file: how many Kubernetes clusters that one has.
         chart: The bed's own stand-in chart, the official repository, or a chart on disk (directory or .tgz).
         directory: Where the bed keeps everything.
         helm: Which major version ``env`` names.
@@ -49,6 +50,7 @@ class BedRequest:
     helm: Literal[3, 4] = 3
     cache: Path | None = None
     clients: ClientChoice = "auto"
+    clusters: int = 1
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class UpRequest:
 
     Attributes:
         topology: The file whose contexts the bed makes; None for the guide's topology.
+        clusters: kwok: how many Kubernetes clusters a bed without a file has.
         chart: None for the provider's own choice.
         directory: Where the bed keeps everything.
         helm: kwok: which major version ``env`` names.
@@ -38,6 +39,7 @@ class UpRequest:
     clients: Literal["auto", "real", "simulated"] = "auto"
     node_image: str | None = None
     console_port: int | None = None
+    clusters: int = 1
 
 
 class Provider(Protocol):
@@ -76,6 +78,7 @@ class Kwok:
         chart = request.chart or "stand-in"
         asked = BedRequest(
             topology=request.topology,
+            clusters=request.clusters,
             chart=chart,
             directory=request.directory,
             helm=request.helm,

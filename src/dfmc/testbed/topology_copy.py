@@ -56,14 +56,18 @@ class ChartSource:
     path: str = ""
 
 
-def topology_source(file: Path | None) -> tuple[str, str, Path]:
-    """Return a topology file's text, its name for messages, and its directory; of None the guide's topology.
+def topology_source(file: Path | None, otherwise: Mapping[str, Any] = GUIDE_TOPOLOGY) -> tuple[str, str, Path]:
+    """Return a topology file's text, its name for messages, and its directory.
+
+    Args:
+        file: None for the topology in ``otherwise``.
+        otherwise: Which that is.
 
     Raises:
         PreflightError: It cannot be read.
     """
     if file is None:
-        return dump_topology(GUIDE_TOPOLOGY), "<the guide's topology>", Path.cwd()
+        return dump_topology(otherwise), "<the bed's own topology>", Path.cwd()
     try:
         return file.read_text(), str(file), file.absolute().parent
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dfmc.errors import Diagnostic
+from dfmc.topology.addresses import ip_address
 from dfmc.topology.document import Document, LoadedTopology
 from dfmc.topology.entries import EntryFacts, mapping, read_entries, text
 from dfmc.topology.model import OFFICIAL_REPOSITORY
@@ -37,10 +38,12 @@ RULES: Mapping[str, str] = {
     "DF013": "membership by scopes has something to go by",
     "DF014": "values do not set what dfmc sets",
     "DF015": "node ports are in Kubernetes' default range",
-    "DF016": "addresses are URLs without credentials",
+    "DF016": "addresses are hosts, or URLs without credentials",
     "DF017": "words that helm reads differently are quoted",
     "DF018": "tracing of type otlp has an endpoint",
 }
+# As lax as resolvers are: whatever else it is, it is neither a URL nor host:port.
+_HOST = re.compile(r"[^\s:/@?#\[\]]+")
 _NODE_PORTS = range(30000, 32768)
 _SUBCHARTS = ("mysql", "redis")
 # The client's DaemonSet binds host ports from this chart on (layout M1).
@@ -166,6 +169,10 @@ def _addresses(document: Document, manager: Mapping[str, Any]) -> Iterator[Diagn
     if access is not None and access != "port-forward":
         path: Path = ("manager", "access")
         yield from _url(document, path, access, ("http", "https"), "must be port-forward or a URL like https://manager")
+    address = text(manager, "address")
+    if address is not None and ip_address(address) is None and not _HOST.fullmatch(address):
+        wanted = "must be a host name or an IP address, without scheme, port and path: manager.expose has the ports"
+        yield document.diagnose(("manager", "address"), wanted, rule="DF016")
     repository = text(mapping(document.data, "chart"), "repository")
     if repository is not None:
         wanted = f"must be a URL like {OFFICIAL_REPOSITORY}; for a chart on disk use chart.path"

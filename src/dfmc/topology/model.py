@@ -155,7 +155,11 @@ class ManagerSpec(Spec):
     cluster: Name = Field(description="name of the entry whose cluster runs the manager")
     expose: ExposeSpec = ExposeSpec()
     access: Text = Field(default="port-forward", description="how dfmc reaches REST: port-forward, or a URL")
-    address: Text | None = Field(default=None, description="host name that members elsewhere use")
+    address: Text | None = Field(
+        default=None,
+        description="DNS name or IP address at which members elsewhere reach what expose opens; default with "
+        "LoadBalancer: the load balancer's own",
+    )
     root_password: SecretSource | None = None
     redis_password: SecretSource | None = None
     database_password: SecretSource | None = None

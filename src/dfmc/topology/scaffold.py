@@ -95,7 +95,7 @@ def _expose(count: int) -> str:
     return """\
   expose:                     # how the other clusters, and your browser, reach the manager and Redis
     type: LoadBalancer        # or NodePort, with restNodePort, grpcNodePort and redisNodePort
-  # address: dragonfly.example.com    required: the DNS name that the other clusters' pods use for the above
+  # address: dragonfly.example.com    the DNS name or IP address of the above; with LoadBalancer dfmc finds its own
 """
 
 

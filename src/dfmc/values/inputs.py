@@ -17,7 +17,8 @@ class ManagerEndpoint:
     """Where one cluster's pods find the manager.
 
     Attributes:
-        host: DNS name. Never a bare IP: the chart waits with ``nslookup HOST`` (reference: chart's init containers).
+        host: DNS name. Never a bare IP: the chart waits with ``nslookup HOST`` (reference: chart's init containers);
+            for one stands a Service (planning/bridges.py).
         rest_port: TCP port of the REST API as seen by the pods.
         grpc_port: TCP port of gRPC as seen by the pods.
     """

@@ -23,12 +23,23 @@ def manager_version(topology: Topology) -> str | None:
     A chart newer than all known has the newest known.
     """
     central = topology.central
-    raw: Any = central.values.get("manager")
+    return version_in(central.values, topology.chart.version, central.images.manager.tag)
+
+
+def version_in(values: Mapping[str, Any], chart: str, tag: str | None = None) -> str | None:
+    """Return the manager's version that a chart with these values runs; None for a chart older than the table.
+
+    Args:
+        values: Of the central release, or those that a user lays over them.
+        chart: The chart's version.
+        tag: Of the manager's image where the values have none.
+    """
+    raw: Any = values.get("manager")
     manager: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
     image = manager.get("image")
-    tags = (image.get("tag") if isinstance(image, Mapping) else None, manager.get("tag"), central.images.manager.tag)
+    tags = (image.get("tag") if isinstance(image, Mapping) else None, manager.get("tag"), tag)
     given = next((str(tag) for tag in tags if tag), "")
-    return given if is_version(given) else version_of_chart(topology.chart.version)
+    return given if is_version(given) else version_of_chart(chart)
 
 
 def version_of_chart(version: str) -> str | None:

@@ -62,6 +62,17 @@ def redis_service(release: str, version: str) -> str:
     return f"{release}-{layout_of(version).redis_service}"
 
 
+def bridge_service(release: str, part: str) -> str:
+    """Return the name of dfmc's own Service in a member that leads to a bare address of the central cluster's.
+
+    Args:
+        release: The member's.
+        part: ``manager`` or ``redis``.
+    """
+    ends = f"-{part}"
+    return f"dfmc-{release}"[: _LONGEST - len(ends)] + ends
+
+
 def database_service(release: str) -> str:
     """Return the Service of the bundled MySQL, as the manager's configuration names it."""
     return f"{release}-mysql"

@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator
 
 from dfmc.errors import DfmcError
-from dfmc.matching.formula import Candidate, ClusterScopes, Host, Ranked, order
+from dfmc.matching.contest import BudgetSpentError
+from dfmc.matching.formula import Host
 from dfmc.matching.hostnames import PatternTooLargeError
-from dfmc.matching.versions import generation_of
+from dfmc.matching.searcher import Says
 from dfmc.planning.checks.facts import Facts, Need
 from dfmc.planning.checks.model import Check, Finding, finding_of
+from dfmc.planning.destinations import searcher_at
+from dfmc.planning.peers import peers_of
 from dfmc.planning.proof import active_rows, scheduler_findings, wiring_findings
 from dfmc.planning.records import expected_record
-from dfmc.state import PodState
 from dfmc.topology.model import ClusterSpec
 from dfmc.values.context import host_of, membership_of
 from dfmc.values.layouts import layout_of
-from dfmc.values.manager_versions import manager_version
 
 GROUP = "membership"
 _ID = re.compile(r"schedulerclusterid|clusterid", re.IGNORECASE)
@@ -63,8 +64,9 @@ def own_schedulers(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
     ids = record.registration
     fallback = ""
     if not active_rows(ids, seen.pods, manager.schedulers) and membership_of(facts.topology, cluster) == "scopes":
-        joined = _joined(facts, Host(idc=host_of(cluster).idc or "", location=host_of(cluster).location or ""))
-        fallback = f"; its peers go to {joined.candidate.name}, silently" if joined else ""
+        host = Host(idc=host_of(cluster).idc or "", location=host_of(cluster).location or "")
+        joined = searcher_at(facts.topology, facts.observed).answer(Says(host)).record
+        fallback = f"; its peers go to {joined.name}, silently" if joined else ""
     for one in scheduler_findings(cluster.name, ids, seen.pods, manager.schedulers):
         yield Finding(
             cluster.name,
@@ -80,18 +82,21 @@ def peers_by_scopes(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
     record = expected_record(facts.topology, cluster, facts.observed)
     if record is None or membership_of(facts.topology, cluster) != "scopes":
         return
-    said = host_of(cluster)
+    release, said = facts.seen(cluster).release, host_of(cluster)
+    if release is None:
+        return
     lost: dict[str, list[str]] = {}
-    for pod in _peers(facts, cluster)[:_HOSTS_AT_MOST]:
-        # A client in its node's network has the node's name; which of both it is shows in its address.
-        host = Host(ip=pod.ip, hostname=pod.name, idc=said.idc or "", location=said.location or "")
+    # Clients that do not run yet have nowhere to go; match --live tells of every node.
+    peers = peers_of(cluster, layout_of(release.chart_version), release.values, None, facts.seen(cluster).pods)
+    searcher = searcher_at(facts.topology, facts.observed)
+    for peer in peers[:_HOSTS_AT_MOST]:
         try:
-            joined = _joined(facts, host)
-        except PatternTooLargeError as error:
+            joined = searcher.answer(peer.says).record
+        except (PatternTooLargeError, BudgetSpentError) as error:
             yield Finding(cluster.name, "the scopes of the records cannot be compared", str(error))
             return
-        if joined is not None and joined.candidate.id != record.scheduler_cluster_id:
-            lost.setdefault(joined.candidate.name, []).append(pod.name)
+        if joined is not None and joined.id != record.scheduler_cluster_id:
+            lost.setdefault(joined.name, []).append(f"{peer.kind} {peer.name}")
     for other, names in sorted(lost.items()):
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         yield Finding(
@@ -99,34 +104,9 @@ def peers_by_scopes(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
             f"{len(names)} of its peers join {other}: {', '.join(names[:3])}{more}",
             f"by the manager's formula the record {other} fits idc {said.idc or '(none)'}, location "
             f"{said.location or '(none)'} and their addresses better than {record.name}",
-            f"dfmc match {facts.file} --idc {said.idc or 'IDC'}; then change scopes or host in the file",
+            f"dfmc match {facts.file} --live -c {cluster.name}; then change scopes or host in the file",
             f"record {record.name} (id {record.id})",
         )
-
-
-def _peers(facts: Facts, cluster: ClusterSpec) -> list[PodState]:
-    components = layout_of(facts.topology.chart.version).components
-    labels = {components["client"].label, components["seed_peer"].label}
-    return [pod for pod in facts.seen(cluster).pods if pod.component in labels and pod.ip and not pod.terminating]
-
-
-def _joined(facts: Facts, host: Host) -> Ranked | None:
-    manager = facts.observed.manager
-    if manager is None:
-        return None
-    active = {row.scheduler_cluster_id for row in manager.schedulers if row.state == "active"}
-    candidates = [
-        Candidate(
-            id=record.scheduler_cluster_id,
-            name=record.name,
-            scopes=ClusterScopes(**vars(record.scopes)),
-            is_default=record.is_default,
-            is_active=record.scheduler_cluster_id in active,
-        )
-        for record in manager.records
-    ]
-    found = order(host, candidates, generation_of(manager_version(facts.topology)))
-    return found[0] if found else None
 
 
 def counted(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
@@ -177,7 +157,7 @@ CHECKS = (
         GROUP,
         "No cluster is excluded for not matching: every record with an active scheduler is a candidate, and the best "
         "score wins. What the records say now, and the addresses that the peers have now, decide.",
-        "`dfmc match` shows the scores; change scopes or host.",
+        "`dfmc match --live` shows who goes where, and the scores; change scopes or host.",
         needs=(Need.RELEASE, Need.INSTALLED, Need.MANAGER),
         of_cluster=peers_by_scopes,
     ),

@@ -10,6 +10,7 @@ from dfmc.planning.checks.facts import Facts, Need, Object
 from dfmc.planning.checks.images import pod_spec
 from dfmc.planning.checks.model import Check, Finding
 from dfmc.planning.plan import values_inputs
+from dfmc.planning.taints import refusing_taint
 from dfmc.symbols import Pending
 from dfmc.topology.model import ClusterSpec
 from dfmc.values.context import context_of, role_of
@@ -44,18 +45,9 @@ def obstacle(node: Object, tolerations: Sequence[Mapping[str, Any]]) -> str:
     ready = [one for one in status.get("conditions") or () if one.get("type") == "Ready"]
     if not ready or ready[0].get("status") != "True":
         return f"not ready ({ready[0].get('reason') or 'no reason given'})" if ready else "not ready"
-    for taint in spec.get("taints") or ():
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not any(_tolerates(t, taint) for t in tolerations):
-            return f"tainted {taint.get('key')}={taint.get('value') or ''}:{taint.get('effect')}"
+    if taint := refusing_taint(node, tolerations):
+        return f"tainted {taint.get('key')}={taint.get('value') or ''}:{taint.get('effect')}"
     return ""
-
-
-def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    if toleration.get("effect") not in (None, "", taint.get("effect")):
-        return False
-    if toleration.get("operator") == "Exists":
-        return toleration.get("key") in (None, "", taint.get("key"))
-    return toleration.get("key") == taint.get("key") and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def schedulable(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dfmc.planning.bridges import Bridge, wanted_bridges
 from dfmc.planning.checks.facts import Endpoint, Facts, Need, Object, Reached
 from dfmc.planning.checks.images import containers_of
 from dfmc.planning.checks.model import Check, Finding, Level
-from dfmc.planning.exposure import manager_endpoint, redis_addresses, same_kubernetes
+from dfmc.planning.exposure import manager_endpoint, needs_rest, redis_addresses, same_kubernetes
 from dfmc.state import Observed
+from dfmc.topology.addresses import ip_address
 from dfmc.topology.model import ClusterSpec, Topology
-from dfmc.values.layouts import parse_version
 from dfmc.values.names import DATABASE_PORT, database_service, service_host
 
 GROUP = "reachability"
 PROBE_IMAGE = "busybox:latest"
 _NAME = "dfmc-doctor"
 _MARK = "dfmc-doctor:"
-# Charts up to 1.6.9 let members wait for the manager's REST port, later ones for gRPC (reference: chart's templates).
-_WAITS_FOR_REST_UNTIL = (1, 6, 9)
 _CONNECT_SECONDS = 3
 # One line an endpoint: its number, whether the name resolves, whether a connection stands, and the last words of
 # whichever failed. Addresses are arguments, so nothing in a file is ever read as shell.
@@ -50,12 +48,14 @@ def endpoints_of(topology: Topology, cluster: ClusterSpec, observed: Observed) -
     is_central = cluster.name == topology.manager.cluster
     found: list[Endpoint] = []
     manager = topology.manager
-    if is_there or not same_kubernetes(topology, cluster, observed):
+    is_elsewhere = not same_kubernetes(topology, cluster, observed)
+    bridges = wanted_bridges(topology, cluster, observed)
+    found += _bridged(topology, bridges, is_there=is_there)
+    if not bridges and (is_there or is_elsewhere):
         at = manager_endpoint(topology, cluster, observed)
-        rest = parse_version(topology.chart.version) <= _WAITS_FOR_REST_UNTIL
         found.append(Endpoint("grpc", str(at.host), at.grpc_port, is_there=is_there))
-        found.append(Endpoint("rest", str(at.host), at.rest_port, is_needed=rest, is_there=is_there))
-    if manager.redis is not None or is_there or not same_kubernetes(topology, cluster, observed):
+        found.append(Endpoint("rest", str(at.host), at.rest_port, is_needed=needs_rest(topology), is_there=is_there))
+    if manager.redis is not None or (not bridges and (is_there or is_elsewhere)):
         for address in redis_addresses(topology, cluster, observed):
             host, _, port = address.rpartition(":")
             found.append(Endpoint("redis", host, int(port), is_there=is_there or manager.redis is not None))
@@ -65,6 +65,15 @@ def endpoints_of(topology: Topology, cluster: ClusterSpec, observed: Observed) -
         host = service_host(cluster, database_service(cluster.release))
         found.append(Endpoint("database", host, DATABASE_PORT))
     return tuple(found)
+
+
+def _bridged(topology: Topology, bridges: Sequence[Bridge], *, is_there: bool) -> Iterator[Endpoint]:
+    """Yield where bridges lead, for they may not be there yet; not what no load balancer has an address for."""
+    for lead in (lead for bridge in bridges for lead in bridge.leads):
+        host, port = lead.target.host, lead.target.port
+        if host is not None and port is not None:
+            is_needed = lead.name != "rest" or needs_rest(topology)
+            yield Endpoint(lead.name, host, port, is_needed=is_needed, is_there=is_there)
 
 
 def probe_pod(
@@ -127,17 +136,8 @@ def reached_by(endpoints: Sequence[Endpoint], output: str) -> tuple[Reached, ...
     results = []
     for number, endpoint in enumerate(endpoints):
         resolves, connects, said = told.get(number, (False, False, "the probe ended before it came to this"))
-        results.append(Reached(endpoint, None if is_address(endpoint.host) else resolves, connects, said))
+        results.append(Reached(endpoint, None if ip_address(endpoint.host) else resolves, connects, said))
     return tuple(results)
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address, which needs no name service."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def is_refusal(reached: Reached) -> bool:

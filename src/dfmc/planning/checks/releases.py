@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from dfmc.errors import DfmcError
 from dfmc.planning.checks.facts import Facts, Need
@@ -13,10 +14,13 @@ from dfmc.planning.proof import workload_findings
 from dfmc.planning.records import expected_record
 from dfmc.planning.steps import Kind, Step
 from dfmc.topology.model import ClusterSpec
+from dfmc.values.layouts import layout_of
+from dfmc.values.merge import get_path
 
 GROUP = "releases"
 _SHOWN = 3
 _DELETED = "(deleted)"
+REPLICATED: tuple[Literal["manager", "scheduler", "seed_peer"], ...] = ("manager", "scheduler", "seed_peer")
 
 
 def credentials(facts: Facts) -> Iterator[Finding]:
@@ -93,6 +97,30 @@ def objects(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
             continue  # its workload was deleted, which has just been said
         what = f"{finding.key}: {finding.expected} expected, {finding.seen.partition(': ')[0]} seen"
         yield Finding(cluster.name, what, finding.seen.partition(": ")[2], up if is_absent else get, finding.key)
+    yield from _scaled_away(facts, cluster)
+
+
+def _scaled_away(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
+    """Find workloads that somebody has scaled to nothing: Kubernetes calls those ready."""
+    layout = layout_of(facts.topology.chart.version)
+    wanted_none = set()
+    for name in REPLICATED:
+        component = layout.components[name]
+        in_values = get_path(cluster.values, f"{component.key}.replicas")
+        if 0 in (getattr(cluster.replicas, name), in_values):
+            wanted_none.add(component.label)
+    for workload in facts.seen(cluster).workloads:
+        is_none = workload.desired == 0 and workload.observed and workload.kind != "DaemonSet"
+        if is_none and workload.component not in wanted_none:
+            place = f"{workload.kind} {workload.name}"
+            scale = f"kubectl --context {cluster.context} -n {cluster.namespace} scale {workload.kind.lower()}"
+            yield Finding(
+                cluster.name,
+                f"{place} is scaled to 0",
+                "neither the file nor helm wants that",
+                f"{scale} {workload.name} --replicas=1",
+                place,
+            )
 
 
 def as_the_file_says(facts: Facts, cluster: ClusterSpec) -> Iterator[Finding]:
@@ -161,7 +189,8 @@ CHECKS = (
         "DF353",
         "all objects of a release are there, and its pods are ready",
         GROUP,
-        "helm calls a release deployed whatever has become of its objects since.",
+        "helm calls a release deployed whatever has become of its objects since, and Kubernetes calls a workload ready "
+        "that somebody has scaled to 0.",
         "`dfmc up` makes again what was deleted; a pod's own reason says what holds it up.",
         needs=(Need.RELEASE, Need.INSTALLED),
         of_cluster=objects,

@@ -87,7 +87,7 @@ class HttpProxy(TcpProxy):
             while (head := asking.head()) is not None:
                 body = b"".join(asking.body(head))
                 released = self._released
-                strike = self.plan.request(head.method, head.path)
+                strike = self.plan.request(head.method, head.path, body)
                 if strike is not None and strike.kind is not Kind.DROP_ANSWER:
                     if strike.then is not None:
                         strike.then()

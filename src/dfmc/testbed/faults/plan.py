@@ -9,7 +9,10 @@ from enum import StrEnum
 
 _READING = ("GET", "HEAD", "OPTIONS")
 # They change nothing that outlives them: a review is an answer, a forward a connection, a sign-in a token.
-_NO_MUTATIONS = ("/selfsubjectaccessreviews", "/selfsubjectreviews", "/portforward", "/users/signin")
+_NO_MUTATIONS = (
+    *("/selfsubjectaccessreviews", "/selfsubjectrulesreviews", "/selfsubjectreviews"),
+    *("/portforward", "/users/signin"),
+)
 
 
 class Kind(StrEnum):
@@ -124,8 +127,15 @@ class FaultPlan:
             self._connections += 1
             return self._struck_by(lambda fault: fault.kind in CONNECTION_KINDS)
 
-    def request(self, method: str, path: str) -> Fault | None:
-        """Count a request and return the fault that it is to have."""
+    def request(self, method: str, path: str, body: bytes = b"") -> Fault | None:
+        """Count a request and return the fault that it is to have.
+
+        Args:
+            method: Upper case.
+            path: With its query.
+            body: Of no interest here and kept nowhere, it may hold secrets; a plan of another kind tells by it what
+                is being made.
+        """
         with self._lock:
             found = self._struck_by(
                 lambda fault: fault.kind not in CONNECTION_KINDS and fault.matches(method, path),

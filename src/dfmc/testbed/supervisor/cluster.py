@@ -37,6 +37,9 @@ JsonObject = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
+# "none" on a Service of type LoadBalancer: nobody gives it an address, as in a cluster without a controller for that.
+LOAD_BALANCER = "testbed.dfmc.io/load-balancer"
+
 _SETTLE_SECONDS = 0.03
 _REFUSED_RETRY_SECONDS = 5.0
 
@@ -257,7 +260,9 @@ class ClusterSupervisor:
 
     def _on_service(self, change: Change, service: JsonObject) -> None:
         given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress")
-        if change != "DELETED" and service["spec"].get("type") == "LoadBalancer" and not given:
+        annotations = service["metadata"].get("annotations") or {}
+        is_served = annotations.get(LOAD_BALANCER) != "none"
+        if change != "DELETED" and service["spec"].get("type") == "LoadBalancer" and not given and is_served:
             ingress = [{"ip": self.plan.block.load_balancer_address}]
             self._quietly_patch(
                 f"{_object_path(service, 'services')}/status", {"status": {"loadBalancer": {"ingress": ingress}}}
