@@ -27,14 +27,16 @@ REPOSITORY = "https://charts.example/"
 WISHES = Wishes(repository=REPOSITORY)
 
 
-def made_by_dfmc(file: Topology) -> Found:
-    """What there is after ``up``."""
-    world = finished(file)
+def made_by_dfmc(file: Topology, world: Observed | None = None) -> Found:
+    """What there is after ``up``; a world of one's own may have clusters elsewhere."""
+    world = world or finished(file)
     releases = []
     for cluster in file.clusters:
-        release = world.clusters[cluster.name].release
-        assert release is not None
-        releases.append(FoundRelease(cluster.context, FACTS, replace(release, chart_version=file.chart.version), ()))
+        seen = world.clusters[cluster.name]
+        assert seen.release is not None
+        assert seen.facts is not None
+        release = replace(seen.release, chart_version=file.chart.version)
+        releases.append(FoundRelease(cluster.context, seen.facts, release, bridges=seen.bridges))
     assert world.manager is not None
     return Found(releases[0], tuple(releases[1:]), world.manager, tuple(world.services.values()), world.credentials)
 
@@ -81,7 +83,11 @@ def plan_of(file: Topology, world: Found, *, adopt: bool = True) -> Plan:
     for cluster in file.clusters:
         one = places[cluster.context, cluster.namespace]
         clusters[cluster.name] = ObservedCluster(
-            cluster.name, facts=one.kubernetes, namespace_exists=True, release=one.release
+            cluster.name,
+            facts=one.kubernetes,
+            namespace_exists=True,
+            release=one.release,
+            bridges=one.bridges,
         )
     services = {str(one["metadata"]["name"]): one for one in world.services}
     observed = Observed(clusters, credentials=world.stored, services=services, manager=world.manager)

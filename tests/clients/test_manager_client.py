@@ -216,6 +216,15 @@ def test_one_sign_in_serves_every_request_as_a_bearer_token_and_without_cookies(
         assert "token" not in str(request.url)
 
 
+def test_a_client_that_somebody_else_closed_is_out_of_reach_at_once(fake: FakeManager, clock: FakeClock) -> None:
+    manager = signed_in(fake)
+    run(manager.close())
+    before = clock()
+    with pytest.raises(UnreachableError, match="given up"):
+        run(manager.clusters())
+    assert clock() - before < 1  # repeating it would help nobody: whoever shares the way opens it anew
+
+
 def test_one_try_of_a_password_is_one_request_and_leaves_the_session_alone(fake: FakeManager) -> None:
     manager = client(fake, fake.clock)
     run(manager.sign_in(ROOT))

@@ -55,6 +55,23 @@ def test_secrets_are_compared_but_never_shown() -> None:
     assert (change.old, change.new) == (None, MASK)
 
 
+def test_credentials_that_somebody_wrote_into_values_are_masked_as_well() -> None:
+    old = {
+        "auth": {"oauth": {"clientSecretKey": "sesame-1"}, "password": 12345678},
+        "mirror": "https://user:sesame-2@registry.example",
+        "env": [{"name": "A", "password": "sesame-3"}],
+        "redis": {"auth": {"existingSecret": "mine"}},
+        "tolerations": [{"key": "dedicated"}],
+    }
+    shown = "\n".join(str(change) for change in value_differences(old, {}, unknown))
+    shown += "\n".join(str(change) for change in value_differences({}, old, unknown))
+    assert "sesame" not in shown
+    assert "12345678" not in shown
+    assert f"auth.password: {MASK} → (unset)" in shown
+    assert "redis.auth.existingSecret: mine → (unset)" in shown
+    assert "dedicated" in shown
+
+
 def test_an_explicit_null_counts_when_the_release_does_not_have_it() -> None:
     assert [c.path for c in value_differences({}, {"host": {"id": None}}, unknown)] == ["host.id"]
     assert value_differences({"host": {"id": None}}, {"host": {"id": None}}, unknown) == ()

@@ -12,13 +12,20 @@ import yaml
 
 from dfmc.errors import PreflightError, UsageError
 from dfmc.linting.loading import load_from_text
+from dfmc.planning.bridges import bridge_object, slice_objects, wanted_bridges
 from dfmc.planning.importing.found import Found, FoundRelease, Wishes
 from dfmc.planning.importing.importer import import_topology
 from dfmc.planning.importing.world import choose_central
-from dfmc.state import KubernetesFacts, ObservedManager, SchedulerRecord
+from dfmc.state import BridgeObjects, KubernetesFacts, Observed, ObservedManager, SchedulerRecord
 from dfmc.topology.model import SecretSource, Topology
+from dfmc.values.context import role_of
+from dfmc.values.layouts import layout_of
 from dfmc.values.merge import get_path, merge
+from dfmc.values.owned import owned_keys
+from dfmc.values.render import preset
 from import_worlds import WISHES, found, hand_made, import_of, made_by_dfmc, plan_of, record
+from observed_worlds import FACTS, UID, finished, release
+from topologies import entry, topology
 from values_cases import many_topologies
 
 MANAGER = "dragonfly-manager.cluster-a.svc.cluster.local"
@@ -63,6 +70,53 @@ def test_what_dfmc_brought_up_is_imported_as_a_file_that_changes_nothing(name: s
     assert {step.id: [str(change) for change in step.changes] for step in plan.mutations} == {}, imported.text
     assert imported.warnings == ()
     assert import_of(world)[0].text == imported.text
+
+
+PORTS = {"type": "NodePort", "restNodePort": 30950, "grpcNodePort": 30951, "redisNodePort": 30952}
+BALANCED = {"type": "LoadBalancer", "annotations": {"lb.example/class": "inner"}}
+
+
+@pytest.mark.parametrize(
+    ("address", "expose", "status"),
+    [
+        ("dragonfly.example.com", PORTS, None),
+        ("dragonfly.example.com", BALANCED, None),
+        ("192.0.2.10", PORTS, None),
+        ("2001:db8::10", PORTS, None),
+        (None, BALANCED, {"ip": "192.0.2.20"}),
+        (None, BALANCED, {"hostname": "lb.example.com"}),
+    ],
+)
+def test_members_elsewhere_are_imported_with_the_address_that_dfmc_was_given(
+    address: str | None, expose: dict[str, Any], status: dict[str, str] | None
+) -> None:
+    manager = {"cluster": "a", "expose": expose} | ({"address": address} if address else {})
+    file = topology(manager=manager, clusters=[entry("a"), entry("b", context="far", scopes={"idc": "x"})])
+    world = finished(file)
+    balancer = {"status": {"loadBalancer": {"ingress": [status] if status else []}}}
+    services = {name: {**service, **balancer} for name, service in world.services.items()}
+    far = replace(world.clusters["b"], facts=replace(FACTS, uid="uid-2"))
+    world = replace(world, services=services, clusters={**world.clusters, "b": far})
+    far = replace(far, release=release(file, file.cluster("b"), world), bridges=bridges(file, world))
+    world = replace(world, clusters={**world.clusters, "b": far})
+    there = made_by_dfmc(file, world)
+    imported, again = import_of(there)
+    assert (again.manager.address, again.manager.expose) == (address, file.manager.expose)
+    plan = plan_of(again, there, adopt=False)
+    assert {step.id: [str(change) for change in step.changes] for step in plan.mutations} == {}, imported.text
+    assert imported.warnings == ()
+
+
+def bridges(file: Topology, world: Observed) -> BridgeObjects:
+    """What the member has once its bridges are written."""
+    services: dict[str, Any] = {}
+    slices: list[dict[str, Any]] = []
+    for bridge in wanted_bridges(file, file.cluster("b"), world):
+        service = bridge_object(file, file.cluster("b"), UID, bridge)
+        service["metadata"]["uid"] = bridge.service
+        services[bridge.service] = service
+        slices += slice_objects(file, file.cluster("b"), UID, bridge, service)
+    return BridgeObjects(services, tuple(slices))
 
 
 def test_no_password_of_the_releases_is_in_the_text() -> None:
@@ -165,6 +219,40 @@ def test_whatever_somebody_set_is_kept_or_explained_and_no_secret_written(seed: 
     assert not any("sesame" in warning for warning in imported.warnings)
     file = load_from_text(imported.text, "imported.yaml").topology
     assert unexplained(imported.text, file, world) == []
+    assert written_out(file, world) == []
+
+
+def written_out(file: Topology, world: Found) -> list[str]:
+    """Return what the plan adds to values beyond what dfmc writes into every release."""
+    plan = plan_of(file, world)
+    found = []
+    for step in plan.mutations:
+        if step.kind != "release":
+            continue
+        cluster = file.cluster(step.cluster)
+        # The runtime's switch is always written, and what the chart has by default beside it.
+        own = (*owned_keys(layout_of(file.chart.version)), "client.dfinit", "owner", "chart archive (sha256)")
+        preset_tree = preset(layout_of(file.chart.version).presets, role_of(file, cluster))
+        for change in step.changes:
+            path = re.sub(r"\[\d+\]", "", change.path)
+            is_own = any(path == key or path.startswith(f"{key}.") for key in own)
+            if change.new is not None and not is_own and get_path(preset_tree, path) is None:
+                found.append(path)
+    return found
+
+
+def test_what_only_one_part_has_is_not_spread_over_the_others() -> None:
+    quirks = {
+        "metrics": {"enable": True},
+        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": {"disk": "ssd"},
+        "config": {"pprofPort": 7, "server": {"logLevel": "debug"}},
+    }
+    world = found(hand_made("cluster-a", merge(CENTRAL, {"scheduler": quirks})), B, records=ROWS)
+    _, file = import_of(world)
+    assert written_out(file, world) == []
+    assert file.central.metrics is None
+    assert file.central.values["scheduler"] == quirks
 
 
 def test_a_release_that_says_another_clusters_id_is_matched_by_its_idc_and_told() -> None:

@@ -130,10 +130,14 @@ class ManagerHttp:
         Raises:
             NotSentError: No connection.
             NoAnswerError: No whole answer.
+            UnreachableError: It has been closed meanwhile.
             IntegrityError: The certificate cannot be trusted.
             ConflictError: It answers like a web site, not like a manager.
             UnexpectedAnswerError: It says JSON and gives none, or too much.
         """
+        if self._client.is_closed:
+            # Whoever shares this client has seen its pod go; neither of the two kinds that are repeated here.
+            raise UnreachableError(f"the connection to the manager at {self._base} was given up")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         limit = self._read if within is None else min(self._read, within)
         # No limit for waiting in our own queue: the requests before it have theirs.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfmc.clients.protocols import KubeClient
+from dfmc.engine.bridging import bridges_of
 from dfmc.engine.credentials import read_stored
 from dfmc.engine.manager_access import ManagerAccess
 from dfmc.engine.observe import manager_rows
@@ -21,11 +22,11 @@ from dfmc.errors import AuthError, DfmcError, PreflightError
 from dfmc.planning.credentials import DEFAULT_ROOT_PASSWORD, JWT_KEY, ROOT_PASSWORD, previous_root_passwords
 from dfmc.planning.importing.found import Found, FoundRelease, Wishes
 from dfmc.planning.importing.importer import Imported, import_topology
-from dfmc.planning.importing.leftovers import secrets_in
 from dfmc.planning.importing.world import choose_central
 from dfmc.redaction import Redactor
 from dfmc.state import KubernetesFacts, ObservedManager, ReleaseState, StoredCredentials
 from dfmc.topology.model import API_VERSION, KIND, ClusterSpec, Topology
+from dfmc.values.secret_keys import secrets_in
 
 CHART = "dragonfly"
 Say = Callable[[str], None]
@@ -83,12 +84,14 @@ class _Look:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
+    def _entry(self, context: str) -> ClusterSpec:
+        """Return an entry that stands for a context."""
+        document = {"name": "any", "context": context, "namespace": "any"}
+        return ClusterSpec.model_validate({**document, "kubeconfig": self._request.wishes.kubeconfig})
+
     def _kube(self, context: str) -> KubeClient:
         if context not in self._kubes:
-            entry = ClusterSpec.model_validate(
-                {"name": "any", "context": context, "namespace": "any", "kubeconfig": self._request.wishes.kubeconfig}
-            )
-            self._kubes[context] = self._factory.kube(entry)
+            self._kubes[context] = self._factory.kube(self._entry(context))
             self._stack.push_async_callback(self._kubes[context].close)
         return self._kubes[context]
 
@@ -164,8 +167,10 @@ class _Look:
                 return None
             self._redactor.add(*secrets_in(release.values))
             maps = await kube.list("v1", "ConfigMap", namespace, labels={"release": name})
+            place = {"namespace": namespace, "release": name}
+            bridges = await bridges_of(kube, self._entry(context).model_copy(update=place), slices=True)
             missing, edited = (await self._drift(kube, release)) if release.status == "deployed" else ((), ())
-        return FoundRelease(context, facts, release, tuple(maps), tuple(missing), tuple(edited))
+        return FoundRelease(context, facts, release, tuple(maps), tuple(missing), tuple(edited), bridges)
 
     async def _drift(self, kube: KubeClient, release: ReleaseState) -> tuple[Sequence[str], Sequence[Any]]:
         return await kube.missing(release), await kube.edited(release)

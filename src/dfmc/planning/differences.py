@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,13 +10,14 @@ from dfmc.planning.steps import FieldChange
 from dfmc.redaction import MASK
 from dfmc.state import EditedConfigMap
 from dfmc.symbols import Pending, SecretRef, Symbol
+from dfmc.values.secret_keys import holds_secret, is_secret_path
 
 Lookup = Callable[[Symbol], Any]
 _MOST_FIELDS = 8
 
 
 def value_differences(old: Any, new: Any, known: Lookup, path: str = "") -> tuple[FieldChange, ...]:  # noqa: ANN401
-    """Return every leaf in which the wanted tree differs from the present one.
+    """Return every leaf in which the wanted tree differs from the present one, credentials masked.
 
     Args:
         old: What is there (no symbols).
@@ -37,10 +39,21 @@ def value_differences(old: Any, new: Any, known: Lookup, path: str = "") -> tupl
             found += value_differences(before, after, known, f"{path}[{index}]")
         return found
     if isinstance(new, Mapping) and new:
-        return _in_maps({}, new, known, path) + (() if old is None else (FieldChange(path, old, None),))
+        return _in_maps({}, new, known, path) + (() if old is None else (_change(path, old, None),))
     if isinstance(old, Mapping) and old and new is None:
         return _in_maps(old, {}, known, path)
-    return () if _plain(old) == _plain(new) else (FieldChange(path, old, new),)
+    return () if _plain(old) == _plain(new) else (_change(path, old, new),)
+
+
+def _change(path: str, old: Any, new: Any) -> FieldChange:  # noqa: ANN401
+    """Return a difference in which a credential that somebody wrote into values is masked as well."""
+    place = tuple(re.sub(r"\[\d+\]", "", path).split("."))
+    return FieldChange(path, _hidden(place, old), _hidden(place, new))
+
+
+def _hidden(place: tuple[str, ...], value: Any) -> Any:  # noqa: ANN401
+    is_given = value is not None and value != "" and not isinstance(value, bool)
+    return MASK if (is_given and is_secret_path(place)) or holds_secret(value) else value
 
 
 def _in_maps(old: Mapping[str, Any], new: Mapping[str, Any], known: Lookup, path: str) -> tuple[FieldChange, ...]:

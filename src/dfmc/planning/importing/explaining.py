@@ -34,6 +34,7 @@ _OWNED = {
 _STEPS = {
     Kind.CREDENTIALS: "dfmc keeps the credentials in a Secret of its own; what is public, or not there, is made anew",
     Kind.EXPOSE: "dfmc's own Services in front of the manager and Redis",
+    Kind.BRIDGE: "Services of dfmc's own in this namespace lead to the manager's address, which is no name",
     Kind.MANAGER: "root gets a password that is not in the chart for all to read",
     Kind.RECORD: "the manager's record gets this topology's mark, and its entry's name and scopes",
     Kind.NAMESPACE: "it is not there any more",
@@ -62,6 +63,7 @@ def adoption_plan(topology: Topology, found: Found, world: World) -> Plan:
             release=member.found.release,
             missing=member.found.missing,
             edited=member.found.edited,
+            bridges=member.found.bridges,
         )
         for member in world.members
     }
@@ -91,7 +93,7 @@ def explained(topology: Topology, made: Plan, left_out: Mapping[str, tuple[LeftO
 
 
 def _field(step: Step, change: FieldChange) -> str:
-    if step.kind is Kind.EXPOSE:
+    if step.kind in (Kind.EXPOSE, Kind.BRIDGE):
         return change.path.partition(".")[0]  # the Service's name
     if step.kind is not Kind.RELEASE:
         return change.path
@@ -106,12 +108,12 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a leaf of values
 
 def _reason(topology: Topology, step: Step, change: FieldChange, left_out: tuple[LeftOut, ...]) -> str:
     if step.kind is not Kind.RELEASE:
-        return _STEPS[step.kind]
+        return _STEPS.get(step.kind, f"{step.kind}")
     if change.path in ("owner", "chart archive (sha256)"):
         return _OWNERSHIP
     if change.path == "chart":
         return f"one chart for all: {change.old} becomes {change.new}"
-    if change.new == "(as the chart has it)":
+    if change.new == "(as the chart has it)" or change.path.startswith("ConfigMap "):
         return "it was edited or deleted by hand"
     if change.new == "(deleted and made anew)":
         return "Kubernetes never changes them in place"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dfmc.planning.bridges import PARTS, live_target
 from dfmc.planning.exposure import GRPC_PORT, REDIS_PORT, REST_PORT
-from dfmc.planning.importing.found import Found
+from dfmc.planning.importing.found import Found, FoundRelease
 from dfmc.planning.importing.world import World
 from dfmc.planning.ownership import TOPOLOGY_LABEL, UID_LABEL
 from dfmc.values.merge import get_path
+from dfmc.values.names import bridge_service
 
 # dfmc's own Services; one of such a name that somebody made, as the guide's manager-rest, is taken over.
 _OURS = {
@@ -84,13 +86,31 @@ def _address(world: World, found: Found, notes: list[str]) -> dict[str, Any]:
     first, *more = hosts
     if more:
         notes.append(f"clusters elsewhere use several addresses of the manager: {', '.join(hosts)}; the file has one")
-    if first.replace(".", "").isdigit() or ":" in first:
-        notes.append(f"manager.address must be a DNS name, and {first} is a bare IP: the chart waits with nslookup")
     return {"address": first}
 
 
 def _outside_hosts(world: World, found: Found) -> Iterator[str]:
+    balanced = {str(one.get("ip") or one.get("hostname")) for one in _load_balancers(found)}
     for member in world.members[1:]:
-        host = member.found.manager_address.rpartition(":")[0]
-        if host and member.found.kubernetes.uid != found.central.kubernetes.uid:
-            yield host
+        one = member.found
+        host = one.manager_address.rpartition(":")[0]
+        if host and one.kubernetes.uid != found.central.kubernetes.uid:
+            bridge = bridge_service(one.release.name, PARTS[0])
+            is_bridge = host.startswith(f"{bridge}.{one.release.namespace}.")
+            real = _behind(one, bridge) if is_bridge else host
+            # A bridge to the load balancer's own address is what dfmc makes where the file gives none.
+            if real and not (is_bridge and real in balanced):
+                yield real
+
+
+def _load_balancers(found: Found) -> Iterator[Mapping[str, Any]]:
+    for service in found.services:
+        if get_path(service, "metadata.name") in _OURS:
+            yield from get_path(service, "status.loadBalancer.ingress") or ()
+
+
+def _behind(found: FoundRelease, bridge: str) -> str:
+    """Return where a bridge of dfmc's leads, without the port; empty for nowhere."""
+    alias = get_path(found.bridges.services.get(bridge), "spec.externalName")
+    target = live_target(found.bridges, bridge, "grpc") or ""
+    return str(alias or target.partition(", ")[0].rpartition(":")[0].strip("[]"))

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dfmc.errors import DfmcError
-from dfmc.state import EditedConfigMap, KubernetesFacts, ObservedManager, ReleaseState, StoredCredentials
+from dfmc.state import BridgeObjects, EditedConfigMap, KubernetesFacts, ObservedManager, ReleaseState, StoredCredentials
 from dfmc.topology.model import SecretSource
 from dfmc.values.layouts import ComponentName, Layout, layout_of
 from dfmc.values.merge import get_path
@@ -28,6 +28,7 @@ class FoundRelease:
         config_maps: Live ConfigMaps that carry the release's name.
         missing: Objects of its manifest that are gone.
         edited: ConfigMaps that somebody has edited.
+        bridges: dfmc's own objects through which a member elsewhere reaches the manager.
     """
 
     context: str
@@ -36,6 +37,7 @@ class FoundRelease:
     config_maps: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     missing: tuple[str, ...] = ()
     edited: tuple[EditedConfigMap, ...] = ()
+    bridges: BridgeObjects = field(default_factory=BridgeObjects)
 
     @property
     def place(self) -> str:

@@ -8,10 +8,11 @@ from dfmc.errors import DfmcError
 from dfmc.planning.importing.document import draft, whole
 from dfmc.planning.importing.explaining import adoption_plan, explained
 from dfmc.planning.importing.found import Found, Wishes
-from dfmc.planning.importing.leftovers import secrets_in
 from dfmc.planning.importing.text import text_of
 from dfmc.planning.importing.world import sort_out
 from dfmc.topology.model import Topology
+from dfmc.values.passwords import PUBLIC_DEFAULTS
+from dfmc.values.secret_keys import secrets_in
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _refuse_secrets(text: str, found: Found) -> None:
     releases = (found.central, *found.releases)
     secrets = {secret for one in releases for secret in secrets_in(one.release.values) if len(secret) >= 8}
     secrets |= {value for value in (found.stored.values.values() if found.stored else ()) if len(value) >= 8}
-    if any(secret in text for secret in secrets):
+    if any(secret in text for secret in secrets - PUBLIC_DEFAULTS):
         raise DfmcError(
             "the file would hold a credential of a release",
             why="a password of the releases stands in another value of theirs as well",

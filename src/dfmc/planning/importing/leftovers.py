@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,7 @@ from dfmc.values.keys import unknown_keys
 from dfmc.values.layouts import Layout, data
 from dfmc.values.owned import owned_problems
 from dfmc.values.passwords import PUBLIC_DEFAULTS
-
-# ``key`` alone is also what a toleration has, and names of Secrets are no secrets.
-_SECRET = re.compile(r"passw(or)?d|passphrase|(secret|access|private)_?key|token$|credentials?$", re.IGNORECASE)
-_NO_SECRET = re.compile(r"(file|files|secret|name|path|enabled?|update|keys?name)$", re.IGNORECASE)
-_SECRET_PATHS = ("manager.config.auth.jwt.key", "externalRedis.tls.key", "scheduler.config.database.redis.tls.key")
-_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-_SHORTEST_SECRET = 6
+from dfmc.values.secret_keys import holds_secret, is_secret_path, leaves, secrets_in
 
 
 @dataclass(frozen=True)
@@ -35,12 +28,6 @@ class LeftOut:
     path: str
     why: str
     is_missed: bool = False
-
-
-def secrets_in(values: Mapping[str, Any]) -> frozenset[str]:
-    """Return every text in the values that stands where a credential does, but the chart's public ones."""
-    found = {value for path, value in _leaves(values) if isinstance(value, str) and _is_secret_path(path)}
-    return frozenset(found - PUBLIC_DEFAULTS - {""})
 
 
 def leftover(
@@ -60,9 +47,9 @@ def leftover(
         _drop(raw, one.path.split("."))
     known = secrets_in(values)
     lost = []
-    for path, value in _leaves(raw):
+    for path, value in leaves(raw):
         is_given = value is not None and value != "" and not (isinstance(value, str) and value in PUBLIC_DEFAULTS)
-        if is_given and (_is_secret_path(path) or _holds(value, known)):
+        if is_given and (is_secret_path(path) or holds_secret(value, known)):
             lost.append(LeftOut(".".join(path), "it is, or holds, a credential", is_missed=True))
     for one in lost:
         _drop(raw, one.path.split("."))
@@ -105,31 +92,6 @@ def _same(value: Any, rendered: Any) -> bool:  # noqa: ANN401 - JSON-like trees
     if isinstance(value, list) and isinstance(rendered, list):
         return len(value) == len(rendered) and all(_same(*pair) for pair in zip(value, rendered, strict=True))
     return bool(value == rendered and isinstance(value, bool) == isinstance(rendered, bool))
-
-
-def _leaves(tree: Any, above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:  # noqa: ANN401
-    if isinstance(tree, Mapping) and tree:
-        for key, value in tree.items():
-            yield from _leaves(value, (*above, str(key)))
-    else:
-        yield above, tree
-
-
-def _is_secret_path(path: KeyPath) -> bool:
-    if ".".join(path) in _SECRET_PATHS:
-        return True
-    return any(_SECRET.search(key) and not _NO_SECRET.search(key) for key in path)
-
-
-def _holds(value: Any, secrets: frozenset[str]) -> bool:  # noqa: ANN401
-    """Whether a leaf, which may be a list of anything, holds a credential."""
-    if isinstance(value, Mapping):
-        return any(_is_secret_path(path) or _holds(leaf, secrets) for path, leaf in _leaves(value)) if value else False
-    if isinstance(value, list):
-        return any(_holds(item, secrets) for item in value)
-    if not isinstance(value, str):
-        return False
-    return bool(_IN_URL.search(value)) or any(len(one) >= _SHORTEST_SECRET and one in value for one in secrets)
 
 
 def _drop(tree: dict[str, Any], path: list[str]) -> None:
