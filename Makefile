@@ -63,7 +63,7 @@ test-kind-two: $(STAMP)
 
 # verify and doctor against faults among real programs, on one bed.
 test-kind-faults: $(STAMP)
-	@$(BIN)/pytest -q -s tests/kind/faults_on_kind.py tests/kind/doctor_faults_on_kind.py
+	@$(BIN)/pytest -q -s tests/kind/doctor_faults_on_kind.py tests/kind/faults_on_kind.py
 
 demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh

@@ -21,6 +21,7 @@ from dfmc.testbed.kind.images.node import NODE_IMAGE
 EXAMPLE = Path(__file__).parents[1] / "examples" / "guide" / "topology.yaml"
 REGISTRY = "dfmc-test-registry"
 REPOSITORY = "proof"
+STEADY_SECONDS = 8.0
 # Nodes are to pull from the registry beside them.
 GUIDE = EXAMPLE.read_text().replace("https://ghcr.io", f"http://{REGISTRY}:5000")
 
@@ -187,9 +188,16 @@ class KindWorld:
         self.wait_ready(namespace, component, len(old), without=old)
 
     def wait_ready(self, namespace: str, component: str, count: int, without: set[str] | None = None) -> None:
+        """Wait until pods are ready, and stay so: a seed that finds no scheduler is ready for a moment, and ends."""
+        since: dict[tuple[str, int], float] = {}
+
         def holds() -> bool:
             pods = [one for one in self.pods(namespace, component) if one["metadata"]["uid"] not in (without or set())]
-            return len(pods) == count and all(is_ready(pod) for pod in pods)
+            now, ready = time.monotonic(), [run_of(pod) for pod in pods if is_ready(pod)]
+            for run in since.keys() - set(ready):
+                del since[run]
+            steady = [run for run in ready if now - since.setdefault(run, now) >= STEADY_SECONDS]
+            return len(pods) == count == len(steady)
 
         wait_until(f"{count} ready {component} in {namespace}", holds, 240)
 
@@ -211,6 +219,12 @@ class KindWorld:
         patch = json.dumps({"data": data})
         name = f"dragonfly-{component}"
         self.kubectl("-n", namespace, "patch", "configmap", name, "--type", "merge", "-p", patch)
+
+
+def run_of(pod: dict[str, Any]) -> tuple[str, int]:
+    """Return what is another one after each restart of a pod's containers."""
+    restarts = sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ()))
+    return pod["metadata"]["uid"], restarts
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

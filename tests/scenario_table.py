@@ -46,9 +46,12 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 def marks(directory: Path = TESTS) -> list[Mark]:
-    """Return every mark in the tests' source, by file and line; nothing is imported."""
+    """Return every mark in the tests' source, by file and line; nothing is imported.
+
+    Those for kind are not collected with the others, and have other names.
+    """
     found: list[Mark] = []
-    for file in sorted(directory.rglob("test_*.py")):
+    for file in sorted({*directory.rglob("test_*.py"), *directory.rglob("*_on_kind.py")}):
         source = file.read_text()
         if "scenario(" in source:
             tree = ast.parse(source, str(file))

@@ -14,6 +14,7 @@ import yaml
 
 from bed_tools import wait_until
 from kind_world import KindWorld, is_ready
+from scenarios import scenario
 
 pytestmark = [pytest.mark.timeout(900)]
 GRPC_PORT = 65003
@@ -128,7 +129,7 @@ FAULTS = (
         "no StorageClass fast",
         ("DF354",),
     ),
-    Fault("unreachable", manager_refused, "DF341", "65003"),
+    pytest.param(Fault("unreachable", manager_refused, "DF341", "65003"), marks=scenario("W7", real=True)),
 )
 
 

@@ -18,6 +18,7 @@ import yaml
 
 from bed_tools import ManagerRest, wait_until
 from kind_world import REGISTRY, KindWorld
+from scenarios import scenario
 
 pytestmark = [pytest.mark.timeout(2400)]
 A, B = "cluster-a", "cluster-b"
@@ -181,7 +182,10 @@ FAULTS = (
     Fault("client-id", clients_with_id_1, "client-id", "works with the scheduler of a", ("DF374",), ()),
     Fault("seed-id", seed_with_id_1, "seed-id", "expected 2, seen 1", ("DF371",)),
     Fault("seed-down", seed_down, "seed-down", "no seed client of b is ready", ("DF353",)),
-    Fault("scheduler-down", scheduler_down, "scheduler-down", "no scheduler of b is ready", ("DF353", "DF372")),
+    pytest.param(
+        Fault("scheduler-down", scheduler_down, "scheduler-down", "no scheduler of b is ready", ("DF353", "DF372")),
+        marks=scenario("V2", real=True),
+    ),
     Fault("wrong-redis", other_redis, "redis", "database.redis.addrs", ("DF371",)),
 )
 
@@ -235,6 +239,7 @@ def forget_answers(world: KindWorld) -> None:
     world.restart(A, "manager")
 
 
+@scenario("V3", real=True)
 def test_scopes_that_send_clients_to_another_cluster_are_named(world: KindWorld) -> None:
     """The last one: B is made one of scopes, and then somebody edits the records in the console."""
     document = yaml.safe_load(world.file.read_text())

@@ -454,9 +454,9 @@ def clients(*started: float | None, rhythm: Rhythm = CLIENT) -> list[PeerStart]:
     [
         ([], [], 1000.0, 0.0),
         ([None], seeds(None), 1000.0, 0.0),
-        ([100.0, None], seeds(990.0), 1000.0, 30.0),
-        ([960.0], [], 1000.0, 0.0),
-        ([2000.0], [], 1000.0, 40.0),  # a clock that is ahead costs no more than the whole time
+        ([100.0, None], seeds(990.0), 1000.0, 45.0),
+        ([945.0], [], 1000.0, 0.0),
+        ([2000.0], [], 1000.0, 55.0),  # a clock that is ahead costs no more than the whole time
         ([100.0], clients(101.0), 1000.0, 0.0),
     ],
 )
@@ -470,9 +470,9 @@ def test_seeds_and_schedulers_need_a_while_to_know_each_other(
     ("schedulers", "peers", "now", "left"),
     [
         # One scheduler: a peer that came after it knows it, however shortly after.
-        ([1000.0], clients(1001.0), 1041.0, 0.0),
+        ([1000.0], clients(1001.0), 1055.0, 0.0),
         # It started anew: a client says after 300 s at the latest that it is there; 15 s of measuring come before.
-        ([1000.0], clients(900.0), 1041.0, 900.0 + 300 + 15 - 1041),
+        ([1000.0], clients(900.0), 1055.0, 900.0 + 300 + 15 - 1055),
         # Three: the last may not have been active yet when the client asked.
         ([980.0, 990.0, 1000.0], clients(1005.0), 1100.0, 1005.0 + 300 + 15 - 1100),
         ([980.0, 990.0, 1000.0], clients(1015.0), 1100.0, 0.0),
@@ -480,9 +480,9 @@ def test_seeds_and_schedulers_need_a_while_to_know_each_other(
         ([980.0, 1000.0], clients(990.0, rhythm=Rhythm(300.0, 60.0)), 1100.0, 990.0 + 300 + 15 - 1100),
         ([980.0, 1000.0], clients(990.0, rhythm=Rhythm(60.0, 300.0)), 1100.0, 990.0 + 300 + 15 - 1100),
         # A seed, besides, comes into the schedulers' rings.
-        ([980.0, 1000.0], seeds(990.0), 1010.0, 990.0 + 60 + 15 + 40 - 1010),
+        ([980.0, 1000.0], seeds(990.0), 1010.0, 990.0 + 60 + 55 - 1010),
         ([980.0, 1000.0], [*seeds(990.0), *clients(1500.0)], 2000.0, 0.0),
-        ([None, 1000.0], clients(None), 1050.0, 0.0),
+        ([None, 1000.0], clients(None), 1055.0, 0.0),
     ],
 )
 def test_a_peer_that_is_older_than_a_scheduler_needs_to_ask_the_manager_and_to_announce_itself(

@@ -19,11 +19,12 @@ from dfmc.planning.proof import ProofFinding
 from dfmc.state import PeerCounters, SchedulerCounters
 
 PULLS_IN_A_CLUSTER = 2
-# A scheduler asks only seeds of its ring, which it makes anew every 30 s (scheduler/resource/standard/seed_peer.go,
-# SeedPeerRefreshInterval); until then a first client fetches by itself, and nothing is wrong.
-SETTLE_SECONDS = 40.0
-# How long a started scheduler takes at most to be active in the manager, and a peer's measuring before it announces.
+# How long a started scheduler takes at most to be active in the manager, and a peer to have announced itself.
 _UNDER_WAY = 15.0
+# A scheduler asks only seeds of its ring, which it makes anew every 30 s (scheduler/resource/standard/seed_peer.go,
+# SeedPeerRefreshInterval), asking each seed that it knows, 2 s at most each one that is gone; until then a first client
+# fetches by itself, and nothing is wrong.
+SETTLE_SECONDS = _UNDER_WAY + 30.0 + 10.0
 
 C = TypeVar("C", PeerCounters, SchedulerCounters)
 
@@ -286,7 +287,7 @@ def seconds_to_settle(schedulers: Sequence[float | None], peers: Sequence[PeerSt
     for peer in peers:
         if peer.started is not None and peer.started < newest:
             known = _next_tick(peer.started, peer.rhythm.refresh, newest)
-            last = _UNDER_WAY + (SETTLE_SECONDS if peer.is_seed else 0.0)
+            last = SETTLE_SECONDS if peer.is_seed else _UNDER_WAY
             until.append(_next_tick(peer.started, peer.rhythm.announce, known) + last)
             longest = max(longest, peer.rhythm.refresh + peer.rhythm.announce + last)
     return min(max(max(until, default=now) - now, 0.0), longest)
