@@ -9,6 +9,9 @@ from dfmc.planning.steps import FieldChange
 from dfmc.redaction import MASK
 from dfmc.symbols import Pending, SecretRef, Symbol
 
+# Under this name dfmc's fields are known to the API server (clients/kube/calls.py).
+FIELD_MANAGER = "dfmc"
+
 Lookup = Callable[[Symbol], Any]
 
 
@@ -70,6 +73,24 @@ def missing_from(live: Any, wanted: Any, path: str = "") -> tuple[FieldChange, .
             found += missing_from(have_item, want_item, f"{path}[{index}]")
         return found
     return () if _plain(live) == _plain(wanted) else (FieldChange(path, live, wanted),)
+
+
+def given_up_annotations(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -> tuple[FieldChange, ...]:
+    """Return the annotations that dfmc has put on an object and wants no more; those of others stay.
+
+    Args:
+        live: The object's metadata; its ``managedFields`` say who has written what by server-side apply.
+        wanted: The annotations that it shall have.
+        path: Where they stand, for the result.
+    """
+    own: set[str] = set()
+    for entry in live.get("managedFields") or ():
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            fields = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+            own |= {key.removeprefix("f:") for key in fields if key.startswith("f:")}
+    annotations = live.get("annotations") or {}
+    gone = sorted(key for key in own - set(wanted) if key in annotations)
+    return tuple(FieldChange(f"{path}.{key}", annotations[key], None) for key in gone)
 
 
 def _is_list(value: Any) -> bool:  # noqa: ANN401
