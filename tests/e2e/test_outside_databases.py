@@ -106,9 +106,16 @@ def test_each_manager_knows_the_others_members(world: World) -> None:
     """One database: whatever was registered with one of them is there with all."""
     ids = records(world)
     assert ids == {"a": 1, "b": 2}
-    for pod in managers(world):
+    former = managers(world)
+    for pod in former:
         world.tools.kubectl("-n", "cluster-a", "delete", "pod", pod["metadata"]["name"], "--wait=false")
-    wait_until("three other managers", lambda: len(managers(world)) == 3)
+    gone = {pod["metadata"]["uid"] for pod in former}
+
+    def are_new() -> bool:
+        now = {pod["metadata"]["uid"] for pod in managers(world)}
+        return len(now) == 3 and not now & gone
+
+    wait_until("three other managers", are_new)
     world.dfmc("up", str(world.topology))
     assert records(world) == ids
 

@@ -139,6 +139,25 @@ def test_a_changed_annotation_of_the_exposure_reaches_its_services() -> None:
     }
 
 
+def test_an_annotation_that_the_file_gives_up_goes_and_those_of_others_stay() -> None:
+    world = finished(GUIDE)
+    live = world.services["manager-rest"]
+    annotations = {**live["metadata"]["annotations"], "example.com/pool": "blue", "example.com/health": "ok"}
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, "f:example.com/pool": {}, "f:dfmc.io/uid": {}}}}
+    others: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:example.com/health": {}}}}
+    managed = [
+        {"manager": "dfmc", "operation": "Apply", "fieldsV1": fields},
+        {"manager": "balancer", "operation": "Update", "fieldsV1": others},
+    ]
+    metadata = {**live["metadata"], "annotations": annotations, "managedFields": managed}
+    services = {**world.services, "manager-rest": {**live, "metadata": metadata}}
+    made = plan(GUIDE, replace(world, services=services))
+    assert [step.id for step in made.mutations] == ["expose:a"]
+    assert [str(change) for change in made.mutations[0].changes] == [
+        "manager-rest.annotations.example.com/pool: blue → (unset)"
+    ]
+
+
 def test_a_manager_that_does_not_answer_is_no_reason_to_upgrade_a_member() -> None:
     world = replace(finished(GUIDE), manager=None, manager_error=UnreachableError("restarting"))
     made = plan(GUIDE, world)

@@ -249,6 +249,19 @@ def test_access_that_is_no_url(access: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "address", ["h:8080", "203.0.113.5:8080", "http://h", "h/path", "me@h", "[2001:db8::1]:80", "a b"]
+)
+def test_address_that_is_more_than_a_host(address: str) -> None:
+    (error,) = errors(GOOD.replace("{cluster: a}", f"{{cluster: a, address: '{address}'}}"))
+    assert error.startswith("t.yaml:5:23: manager.address: must be a host name or an IP address")
+
+
+@pytest.mark.parametrize("address", ["h", "dragonfly.example.com", "203.0.113.5", "2001:db8::1", "[2001:db8::1]", "h."])
+def test_address_that_is_a_host(address: str) -> None:
+    assert errors(GOOD.replace("{cluster: a}", f"{{cluster: a, address: '{address}'}}")) == []
+
+
 def test_repository_is_a_url() -> None:
     assert errors(GOOD.replace("1.7.4}", "1.7.4, repository: ./charts}")) == [
         "t.yaml:4:25: chart.repository: must be a URL like https://dragonflyoss.github.io/helm-charts/; for a chart on "

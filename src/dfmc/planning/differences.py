@@ -12,6 +12,9 @@ from dfmc.state import EditedConfigMap
 from dfmc.symbols import Pending, SecretRef, Symbol
 from dfmc.values.secret_keys import holds_secret, is_secret_path
 
+# Under this name dfmc's fields are known to the API server (clients/kube/calls.py).
+FIELD_MANAGER = "dfmc"
+
 Lookup = Callable[[Symbol], Any]
 _MOST_FIELDS = 8
 
@@ -99,6 +102,24 @@ def edit_changes(edit: EditedConfigMap) -> Iterator[FieldChange]:
         more = len(fields) - _MOST_FIELDS
         if more > 0:
             yield FieldChange(f"{edit}, {key}: {more} more settings", "(edited by hand)", "(as the chart has them)")
+
+
+def given_up_annotations(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -> tuple[FieldChange, ...]:
+    """Return the annotations that dfmc has put on an object and wants no more; those of others stay.
+
+    Args:
+        live: The object's metadata; its ``managedFields`` say who has written what by server-side apply.
+        wanted: The annotations that it shall have.
+        path: Where they stand, for the result.
+    """
+    own: set[str] = set()
+    for entry in live.get("managedFields") or ():
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            fields = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+            own |= {key.removeprefix("f:") for key in fields if key.startswith("f:")}
+    annotations = live.get("annotations") or {}
+    gone = sorted(key for key in own - set(wanted) if key in annotations)
+    return tuple(FieldChange(f"{path}.{key}", annotations[key], None) for key in gone)
 
 
 def _is_list(value: Any) -> bool:  # noqa: ANN401

@@ -15,7 +15,7 @@ from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
 from dfmc.planning.bridges import bridge_steps
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
-from dfmc.planning.differences import edit_changes, missing_from, value_differences
+from dfmc.planning.differences import edit_changes, given_up_annotations, missing_from, value_differences
 from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
 from dfmc.planning.made_anew import changed_ids
 from dfmc.planning.orphans import described, orphans, prune_steps
@@ -296,7 +296,9 @@ class _Planner:
             changes += missing_from(live and live.get("spec"), wanted["spec"], service)
             if live:
                 annotations = live["metadata"].get("annotations")
-                changes += missing_from(annotations, wanted["metadata"]["annotations"], f"{service}.annotations")
+                asked = wanted["metadata"]["annotations"]
+                changes += missing_from(annotations, asked, f"{service}.annotations")
+                changes += given_up_annotations(live["metadata"], asked, f"{service}.annotations")
         if not changes:
             return []
         action = Action.UPDATE if self.observed.services else Action.CREATE
