@@ -17,6 +17,8 @@ from dfmc.topology.model import ClusterSpec, Topology
 TOPOLOGY_LABEL = "dfmc.io/topology"
 UID_LABEL = "dfmc.io/uid"
 CHART_LABEL = "dfmc.io/chart-sha256"
+RESTART_LABEL = "dfmc.io/restart-due"
+"""While pods may still run with an edited configuration: since when, in seconds since 1970."""
 # A label's value ends at 63 characters, a sha256 in hex has 64; half of it is plenty to notice a republished chart.
 _CHART_LABEL_LENGTH = 32
 

@@ -19,6 +19,7 @@ from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
+    RESTART_LABEL,
     object_conflict,
     record_conflict,
     release_conflict,
@@ -353,8 +354,11 @@ def release_changes(
 
 def _release_note(seen: ObservedCluster) -> str:
     release = seen.release
-    if release is None or release.status == "deployed":
+    if release is None:
         return ""
+    if release.status == "deployed":
+        is_due = RESTART_LABEL in release.labels
+        return "restarts pods that may have read an edited configuration; an interrupted run had repaired it" * is_due
     if release.is_pending:
         return f"recovers revision {release.revision}, left {release.status} by an interrupted run"
     return f"revision {release.revision} is {release.status}"
