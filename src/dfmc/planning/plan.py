@@ -21,6 +21,7 @@ from dfmc.planning.ownership import (
     CHART_LABEL,
     RESTART_LABEL,
     object_conflict,
+    place_conflict,
     record_conflict,
     release_conflict,
     release_labels,
@@ -152,6 +153,8 @@ class _Planner:
         seen = self.observed.clusters[cluster.name]
         if seen.error:
             return seen.error
+        if taken := place_conflict(self.topology, cluster, self.observed):
+            return taken
         name = self.topology.metadata.name
         conflict = release_conflict(cluster, seen.release, name, self.uid) if seen.release else None
         if conflict and not self._adopts(cluster):
