@@ -128,6 +128,11 @@ class ReleaseState:
         """Helm refuses every plain run while this holds."""
         return self.status in PENDING_STATUSES
 
+    @property
+    def record(self) -> str:
+        """Name of the Secret in which helm keeps this revision."""
+        return f"sh.helm.release.v1.{self.name}.v{self.revision}"
+
 
 @dataclass(frozen=True)
 class ContainerState:

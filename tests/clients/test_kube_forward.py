@@ -381,6 +381,7 @@ def test_connections_go_to_the_pod_of_their_moment_at_the_same_local_port(
     assert pods[-1] == "manager-2"
 
 
+@scenario("W3", real=True)
 def test_a_local_port_that_somebody_has_is_an_error_before_anything_waits(tmp_path: Path) -> None:
     async def choose() -> str:
         return "manager-1"

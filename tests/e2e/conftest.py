@@ -16,6 +16,7 @@ from bed_world import World
 from dfmc.testbed import bed as kwok_bed
 from dfmc.testbed.binaries import DATA_PLANE, BinaryCache, default_directory
 from dfmc.testbed.layout import BedRequest, BedState, ClientChoice
+from kill_matrix.bed import MatrixBed, matrix_bed
 
 HERE = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
@@ -155,3 +156,28 @@ def real_clients_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
     with bed_world(tmp_path_factory, "guide", 4, clients="real") as made:
         made.first = made.dfmc("up", str(made.topology))
         yield made
+
+
+@pytest.fixture(scope="module")
+def struck_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MatrixBed]:
+    """A central cluster and two members, up, behind proxies in front of the API server and the manager.
+
+    DFMC_STANDING_BED is a directory whose bed is used and left standing, for whoever works on these tests.
+    """
+    standing = os.environ.get("DFMC_STANDING_BED")
+    directory = Path(standing) if standing else tmp_path_factory.mktemp("struck")
+    with matrix_bed(directory, 3, report, keep=standing is not None) as made:
+        made.world.first = made.world.dfmc("up", str(made.world.topology))
+        yield made
+
+
+@pytest.fixture
+def struck(struck_bed: MatrixBed) -> Iterator[MatrixBed]:
+    """The same, whole; whatever the test broke, one more run must put right, which is half of each test."""
+    world, plan = struck_bed.world, struck_bed.plan
+    text = world.topology.read_text()
+    yield struck_bed
+    plan.clear()
+    world.topology.write_text(text)
+    world.dfmc("up", str(world.topology))
+    world.dfmc("plan", "--detailed-exitcode", str(world.topology))

@@ -226,6 +226,7 @@ def test_a_manager_that_is_away_is_no_reason_to_upgrade_a_member(up_world: World
     assert {name: world.revisions(f"cluster-{name}") for name in "ab"} == before
 
 
+@scenario("W2", real=True)
 def test_the_console_answers_at_the_same_address_after_its_pod_was_deleted(up_world: World) -> None:
     world = up_world
     command = [sys.executable, "-m", "dfmc", "console", str(world.topology)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from bed_tools import wait_until
 from kill_matrix.bed import MatrixBed, matrix_bed
 from kill_matrix.cases import cases_of, judge, prepare, reference
+from kill_matrix.oracles import let_the_lock_lapse
 from kill_matrix.positions import FAULTS, KILLS, Blow, Case
 from scenarios import scenario
 
@@ -78,7 +81,7 @@ def test_the_matrix_visits_every_kind_of_side_effect(positions: list[str]) -> No
     assert len(cases_of(positions, KILLS)) > 150
 
 
-@scenario("K1", "K2", "N1", "R1", "S5", real=True)
+@scenario("K1", "K2", "N1", "N9", "R1", "S5", real=True)
 def test_dfmc_is_killed_before_and_after_a_side_effect_and_the_next_run_converges(
     bed: MatrixBed, positions: list[str], chance: random.Random
 ) -> None:
@@ -91,7 +94,7 @@ def test_dfmc_is_killed_before_and_after_a_side_effect_and_the_next_run_converge
     assert problems(bed, [*always, *sample(positions, KILLS, chance)]) == []
 
 
-@scenario("N5", "N6", "R2", real=True)
+@scenario("N4", "N5", "N6", "R2", real=True)
 def test_a_request_fails_and_the_next_run_converges_without_a_hang_or_a_traceback(
     bed: MatrixBed, positions: list[str], chance: random.Random
 ) -> None:
@@ -99,6 +102,43 @@ def test_a_request_fails_and_the_next_run_converges_without_a_hang_or_a_tracebac
         Case("POST manager api/v1/clusters c", Blow.DROP),
         Case("POST cluster-b secrets/sh.helm.release.v1.dragonfly.v1", Blow.DROP),
         Case("POST cluster-b services/dragonfly-scheduler", Blow.SERVER_ERROR),
+        Case("PUT cluster-b secrets/sh.helm.release.v1.dragonfly.v1", Blow.SERVER_ERROR),  # helm calls it success
         Case("POST cluster-c statefulsets/dragonfly-scheduler", Blow.TOO_MANY),
     ]
     assert problems(bed, [*always, *sample(positions, FAULTS, chance)]) == []
+
+
+@scenario("V4", real=True)
+@pytest.mark.parametrize(
+    "position",
+    ["DELETE cluster-b configmaps/dragonfly-scheduler", "PUT cluster-b secrets/sh.helm.release.v1.dragonfly.v2"],
+)
+def test_a_kill_in_the_middle_of_a_repair_does_not_lose_the_restart(
+    bed: MatrixBed, positions: list[str], position: str
+) -> None:
+    world, name = bed.world, "dragonfly-scheduler"
+    prepare(bed, Case("helm upgrade cluster-b", Blow.KILL_BEFORE))
+    assert positions
+    assert bed.dfmc("up", str(world.topology)).code == 0
+    before = world.config_map("cluster-b", name)["data"]
+    wrong = before["scheduler.yaml"].replace("schedulerClusterID", "schedulerClusterIdentity")
+    world.replace_config("cluster-b", name, {"scheduler.yaml": wrong})
+    time.sleep(1.1)  # times are in seconds
+    world.tools.kubectl("-n", "cluster-b", "delete", "pod", f"{name}-0")
+    pod = wait_until("a pod with the wrong configuration", lambda: uid_of(bed, f"{name}-0"))
+    assert bed.dfmc("up", str(world.topology), case=Case(position, Blow.KILL_AFTER)).code == -9
+    let_the_lock_lapse(bed)
+    again = bed.dfmc("up", str(world.topology))
+    assert again.code == 0, again.text
+    assert world.config_map("cluster-b", name)["data"] == before
+    assert uid_of(bed, f"{name}-0") not in ("", pod)
+    assert bed.dfmc("plan", "--detailed-exitcode", str(world.topology)).code == 0
+
+
+def uid_of(bed: MatrixBed, pod: str) -> str:
+    """Return the uid of a pod of b that runs; empty while there is none."""
+    for one in bed.world.tools.pods("cluster-b"):
+        started = (one["status"].get("containerStatuses") or [{}])[0].get("state", {}).get("running")
+        if one["metadata"]["name"] == pod and started and "deletionTimestamp" not in one["metadata"]:
+            return str(one["metadata"]["uid"])
+    return ""

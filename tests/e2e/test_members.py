@@ -130,6 +130,7 @@ def test_add_cluster_splices_the_entry_and_brings_up_that_cluster_alone(empty_wo
     assert world.topology.read_text() == now
 
 
+@scenario("U2", real=True)
 def test_remove_cluster_leaves_nothing_of_it_and_the_name_may_be_used_again(empty_world: World) -> None:
     world = empty_world
     world.edit(lambda document: None)  # the form that the next edit writes

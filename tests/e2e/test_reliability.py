@@ -18,6 +18,7 @@ from bed_tools import central_values, wait_until
 from bed_world import World
 from dfmc.clients.kube import DynamicKube
 from dfmc.state import AccessNeed
+from scenarios import scenario
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -98,6 +99,7 @@ def needs(rule: dict[str, Any], namespace: str | None) -> list[AccessNeed]:
     ]
 
 
+@scenario("P7", real=True)
 def test_what_rbac_prints_is_all_that_is_needed_and_no_rule_can_be_missing(empty_world: World) -> None:
     """One user lacks nothing, each of the others one rule; preflight's own questions find it."""
     world = empty_world
@@ -132,6 +134,7 @@ def namespace(one: dict[str, Any]) -> str | None:
     return found
 
 
+@scenario("K12", real=True)
 def test_a_saved_plan_is_carried_out_as_it_was_agreed_to_or_not_at_all(empty_world: World, tmp_path: Path) -> None:
     """By the user who has nothing but what rbac prints."""
     world, saved = empty_world, str(tmp_path / "night.plan")
@@ -154,6 +157,7 @@ def test_a_saved_plan_is_carried_out_as_it_was_agreed_to_or_not_at_all(empty_wor
     assert not [secret for secret in secrets if secret in Path(saved).read_text()]
 
 
+@scenario("K12", real=True)
 def test_a_saved_plan_names_the_record_the_secret_and_the_release_that_have_changed(
     empty_world: World, tmp_path: Path
 ) -> None:
@@ -173,6 +177,7 @@ def test_a_saved_plan_names_the_record_the_secret_and_the_release_that_have_chan
     world.dfmc("up", "-c", "b", str(world.topology))
 
 
+@scenario("V4", real=True)
 def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_read_it(empty_world: World) -> None:
     world = empty_world
     name, before = "dragonfly-scheduler", world.config_map("cluster-b", "dragonfly-scheduler")["data"]
@@ -190,6 +195,7 @@ def test_an_edited_config_map_is_named_shown_and_repaired_with_the_pods_that_rea
     assert f"{name}-0" in world.active_schedulers(world.manager())[2]
 
 
+@scenario("X8", "X10", real=True)
 def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting_run: subprocess.Popen[str]) -> None:
     world = empty_world
     wait_until("the run's lock", lambda: f":{waiting_run.pid}:" in lock_holder(world), 120)
@@ -204,6 +210,7 @@ def test_a_run_whose_lock_is_taken_away_stops_with_8(empty_world: World, waiting
     assert lock_holder(world) == ""
 
 
+@scenario("X10", real=True)
 def test_unlock_takes_a_dead_holders_lock_only_when_asked(empty_world: World) -> None:
     world = empty_world
     assert "nobody holds the lock" in world.dfmc("unlock", str(world.topology)).stdout
@@ -229,6 +236,7 @@ def namespaces(world: World) -> set[str]:
     return {one["metadata"]["name"] for one in world.tools.objects("namespaces")} & {"cluster-a", "cluster-b"}
 
 
+@scenario("U6", "U8", real=True)
 def test_down_needs_consent_and_keeps_data_so_that_up_gives_the_same_ids(empty_world: World) -> None:
     world = empty_world
     before, password = records(world), world.credential("root-password")
@@ -248,6 +256,7 @@ def test_down_needs_consent_and_keeps_data_so_that_up_gives_the_same_ids(empty_w
     assert world.credential("root-password") == password
 
 
+@scenario("U5", real=True)
 def test_down_with_data_leaves_nothing_but_what_is_not_dfmcs(empty_world: World) -> None:
     world = empty_world
     # As if dfmc had made the namespaces: here an administrator did, with the roles.
@@ -261,6 +270,7 @@ def test_down_with_data_leaves_nothing_but_what_is_not_dfmcs(empty_world: World)
     assert world.tools.objects("persistentvolumeclaims", "-A") == []
 
 
+@scenario("P9", real=True)
 def test_what_somebody_made_with_helm_is_adopted_only_when_told_to(empty_world: World) -> None:
     world = empty_world
     world.api = None

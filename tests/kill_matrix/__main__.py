@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -66,6 +67,7 @@ class Book:
 def main() -> int:
     """Run what is left of the matrix; 0 when every case has passed."""
     chosen = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no dfmc is left behind
     chosen.directory.mkdir(parents=True, exist_ok=True)
     book = Book(chosen.directory / f"verdicts-helm{chosen.helm}.jsonl")
     deadline = time.monotonic() + chosen.minutes * 60

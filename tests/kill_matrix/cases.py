@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from bed_tools import ManagerRest
+from bed_world import NODE_PORT
+from dfmc.clients.manager_token import own_token
 from dfmc.errors import DfmcError
 from kill_matrix.bed import MatrixBed, Run
 from kill_matrix.oracles import NAMES, converged, credentials, let_the_lock_lapse, settled, struck_as_told, traces
@@ -99,7 +102,6 @@ def prepare(bed: MatrixBed, case: Case) -> None:
 
 
 def _take_down(bed: MatrixBed) -> None:
-    bed.world.api = None
     _checked(bed.dfmc("down", str(bed.world.topology), "--yes", "--delete-data"), "the world cannot be cleared")
     bed.world.tools.kubectl("-n", "cluster-a", "delete", "leases", "--all")
 
@@ -115,7 +117,9 @@ def _remove_members(bed: MatrixBed) -> None:
     for namespace in ("cluster-b", "cluster-c"):
         world.tools.helm("uninstall", "dragonfly", "--namespace", namespace, "--ignore-not-found", "--wait")
         world.tools.kubectl("-n", namespace, "delete", "persistentvolumeclaims", "--all", "--timeout=60s")
-    api = world.manager()
+    # A sign-in right after dfmc's own is refused; the key is good for a token at any time.
+    key = world.credential("jwt-key")
+    api = ManagerRest(f"http://{world.node_address}:{NODE_PORT}", own_token(key, 1, int(time.time())))
     members = [row for row in api.get("/api/v1/clusters?per_page=100") if row["name"] in ("b", "c")]
     for kind, key in (("schedulers", "scheduler_cluster_id"), ("seed-peers", "seed_peer_cluster_id")):
         for row in api.get(f"/api/v1/{kind}?per_page=1000") or []:

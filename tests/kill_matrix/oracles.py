@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -79,6 +80,8 @@ def converged(bed: MatrixBed, again: Run, kept: dict[str, str]) -> list[str]:
     problems = traces(again)
     if again.code != 0:
         return [*problems, f"the next run ended with {again.code}"]
+    if deleted := [position for position in again.positions if re.match("DELETE|helm uninstall", position)]:
+        problems.append(f"the next run has deleted something: {', '.join(deleted)}")
     problems += [problem for name in NAMES for problem in _release(bed, name)]
     problems += _records(bed)
     now = credentials(bed)

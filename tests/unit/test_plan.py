@@ -9,7 +9,9 @@ import pytest
 
 from dfmc.errors import ConflictError, DfmcError, PreflightError, RecoveryError, UnreachableError
 from dfmc.output.plan import summary
+from dfmc.planning.removal import make_removal
 from dfmc.planning.steps import Action, Plan
+from dfmc.planning.teardown import Remains, make_teardown
 from dfmc.state import (
     EditedConfigMap,
     EditedField,
@@ -259,6 +261,19 @@ def test_another_topologys_release_and_record_are_conflicts() -> None:
     foreign = replace(world.manager.records[1], bio="made in the console")
     world = replace(world, manager=ObservedManager((world.manager.records[0], foreign)))
     assert "did not make" in plan(GUIDE, world).failures["b"].what
+
+
+def test_a_context_that_is_the_central_cluster_under_another_name_is_no_member() -> None:
+    misled = topology(clusters=[entry("a"), entry("b", context="another-name", namespace="cluster-a")])
+    world = finished(GUIDE)
+    world = changed(world, "b", release=world.clusters["a"].release)
+    made = plan(misled, world)
+    assert "lead to the same Kubernetes cluster" in made.failures["b"].why
+    assert not [step for step in made.steps if step.cluster == "b"]
+    down = make_teardown(misled, world, {}, delete_data=False)
+    assert not [step for step in down.steps if step.cluster == "b"]
+    with pytest.raises(ConflictError, match="the release is that of a"):
+        make_removal(misled, world, "b", Remains(), delete_data=False, force=False)
 
 
 def test_a_release_left_pending_is_recovered_not_reinstalled() -> None:

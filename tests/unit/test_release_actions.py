@@ -18,12 +18,13 @@ from dfmc.engine.run_state import RunState
 from dfmc.engine.session import RunOptions, Session
 from dfmc.errors import ConflictError
 from dfmc.planning.consent import Consent
+from dfmc.planning.ownership import RESTART_LABEL
 from dfmc.planning.steps import Action, Kind, Recreated, Step
 from dfmc.redaction import Redactor
 from dfmc.state import EditedConfigMap, EditedField, PodState, ReleaseState, WorkloadState
 from dfmc.topology.load import load_file
 from fakes import FakeKube
-from observed_worlds import CHART, finished
+from observed_worlds import CHART, finished, plan
 
 LOADED = load_file(Path(__file__).parents[2] / "examples" / "guide" / "topology.yaml")
 CHART_ARCHIVE = ChartArchive(Path("/nowhere/dragonfly.tgz"), CHART.sha256, "dragonfly", CHART.version, "2.5.0")
@@ -152,3 +153,95 @@ def test_a_release_of_somebody_else_is_upgraded_only_when_it_may_be_adopted() ->
     assert act(kube, adopt=True).changed
     assert kube.log == ["helm upgrade"]
     assert kube.live.labels["dfmc.io/topology"] == "guide"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Mortal(OneRelease):
+    """A release whose ConfigMap somebody has edited; dfmc is killed after the k-th change, if told."""
+
+    def __init__(self, fatal: int | None) -> None:
+        super().__init__(present())
+        self.fatal = fatal
+        self.edits = (EditedConfigMap("dragonfly-scheduler", ("scheduler.yaml",), 100.0),)
+        self.is_gone = False
+        self._write_record(self.live.labels)
+
+    def _write_record(self, labels: Mapping[str, str]) -> None:
+        metadata = {"name": self.live.record, "namespace": "cluster-b", "labels": dict(labels)}
+        self._stored({"kind": "Secret", "metadata": metadata})
+
+    def changed(self) -> None:
+        if self.fatal is not None:
+            self.fatal -= 1
+            if self.fatal == 0:
+                raise Killed
+
+    async def release(self, name: str, namespace: str) -> ReleaseState | None:
+        labels = self.objects["Secret", namespace, self.live.record]["metadata"]["labels"]
+        return replace(self.live, labels=labels)
+
+    async def missing(self, release: ReleaseState) -> Sequence[str]:
+        return ("ConfigMap dragonfly-scheduler",) if self.is_gone else ()
+
+    async def replace(self, obj: JsonObject) -> JsonObject | None:
+        saved = await super().replace(obj)
+        self.changed()
+        return saved
+
+    async def delete(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, uid: str = ""
+    ) -> bool:
+        self.edits, self.is_gone = (), True
+        self.changed()
+        return True
+
+    async def apply(self, obj: JsonObject, *, force: bool = False) -> JsonObject:
+        applied = await super().apply(obj, force=force)
+        self.changed()
+        return applied
+
+    def upgraded(self, labels: Mapping[str, str]) -> None:
+        kept = self.objects["Secret", "cluster-b", self.live.record]["metadata"]["labels"]
+        self.live, self.is_gone = replace(self.live, revision=self.live.revision + 1), False
+        self._write_record({**kept, **labels})
+        self.changed()
+
+
+@pytest.mark.parametrize("fatal", [1, 2, 3, 4, 5, None])
+def test_a_restart_that_is_due_is_not_lost_wherever_the_run_is_killed(
+    fatal: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Mortal(fatal)
+
+    async def upgrade(self: Helm, *, labels: Mapping[str, str], **rest: Any) -> None:
+        kube.upgraded(labels)
+
+    monkeypatch.setattr(Helm, "upgrade", upgrade)
+    if fatal is None:
+        act(kube)
+    else:
+        with pytest.raises(Killed):
+            act(kube)
+        kube.fatal = None
+        act(kube)
+    assert not kube.is_gone
+    assert not kube.edits
+    assert "restart StatefulSet dragonfly-scheduler" in kube.log
+    record = kube.objects["Secret", "cluster-b", kube.live.record]
+    assert RESTART_LABEL not in record["metadata"]["labels"]
+    count = len(kube.log)
+    assert not act(kube).changed
+    assert len(kube.log) == count
+
+
+def test_a_restart_that_is_due_is_planned() -> None:
+    release = present()
+    seen = finished(LOADED.topology)
+    due = replace(release, labels={**release.labels, RESTART_LABEL: "100"})
+    clusters = {**seen.clusters, "b": replace(seen.clusters["b"], release=due)}
+    (step,) = plan(LOADED.topology, replace(seen, clusters=clusters)).mutations
+    assert step.id == "release:b"
+    assert "restarts pods" in step.note

@@ -6,6 +6,7 @@ from dfmc.values.keys import has_key
 from dfmc.values.layouts import layout_of
 from dfmc.values.merge import get_path, nest
 from dfmc.values.owned import owned_keys, owned_problems
+from scenarios import scenario
 from values_cases import CURRENT, LEGACY, VERSIONS, guide, rendered
 
 
@@ -98,3 +99,15 @@ def test_whatever_the_wiring_writes_is_owned(version: str, cluster: str) -> None
         if get_path(values, path, "missing") != "missing":
             assert paths(nest({path: 1}), version) == [path]
             assert has_key(path, version)
+
+
+@scenario("N14", real=True)
+def test_the_variable_that_makes_a_managers_second_start_fail_is_refused() -> None:
+    def of(*names: str) -> dict[str, Any]:
+        return {"manager": {"extraEnvVars": [{"name": name, "value": "x"} for name in names]}}
+
+    (problem,) = owned_problems(of("TZ", "DRAGONFLY_PAT"), layout_of(CURRENT))
+    assert problem.path == ("manager", "extraEnvVars")
+    assert "DRAGONFLY_PAT" in problem.message
+    assert owned_problems(of("TZ"), layout_of(CURRENT)) == ()
+    assert owned_problems({"manager": {"extraEnvVars": "DRAGONFLY_PAT"}}, layout_of(CURRENT)) == ()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 from dfmc.clients.protocols import JsonObject
 from dfmc.engine.execute import Done
+from dfmc.engine.restarts import Restarts, due_since
 from dfmc.engine.run_state import RunState
 from dfmc.errors import DfmcError, RecoveryError
 from dfmc.planning.differences import edit_changes
 from dfmc.planning.ownership import release_conflict, release_labels
 from dfmc.planning.plan import ChartIdentity, release_changes
-from dfmc.planning.readiness import misled
 from dfmc.planning.steps import Kind, Recreated, Step
-from dfmc.state import EditedConfigMap, ReleaseState
+from dfmc.state import ReleaseState
 from dfmc.symbols import Pending, SecretRef, Symbol, resolve
 from dfmc.topology.model import ClusterSpec
 
@@ -42,9 +41,11 @@ class ReleaseActions:
         is_ours = live and live.status == "deployed" and not conflict
         is_wanted = live and is_ours and not release_changes(live, identity, values, _nothing)
         edited = await kube.edited(live) if live and live.status == "deployed" else ()
+        restarts, due = Restarts(kube, cluster, say), due_since(live)
         if live and is_wanted and not edited and not await kube.missing(live):
             self.run.revisions[cluster.name] = live
-            return Done(f"revision {live.revision} is as wanted", changed=False)
+            has_restarted = await restarts.carry_out((), due, live)
+            return Done(f"revision {live.revision} is as wanted", changed=has_restarted)
         if live and live.status == "uninstalling":
             # helm upgrades no such release, and installs none of its name; finishing the removal keeps the volumes.
             say(f"finishing the removal of revision {live.revision}, which was interrupted")
@@ -53,6 +54,7 @@ class ReleaseActions:
         if live and live.is_pending:
             say(f"unlocking revision {live.revision}, left {live.status} by an interrupted run")
             await kube.unlock_release(cluster.release, cluster.namespace, live.revision)
+        mark = await restarts.note(live, edited) if live else {}
         # helm 3 leaves keys alone that a manifest never had, and helm 4 calls a field that somebody else has written a
         # conflict; an object that is not there is made as the manifest has it by both.
         for change in (change for edit in edited for change in edit_changes(edit)):
@@ -62,43 +64,26 @@ class ReleaseActions:
             say(f"deleting {one}, which helm will make anew")
             await kube.delete(one.api_version, one.kind, one.name, cluster.namespace)
         say(f"helm {'upgrade' if live else 'install'} of {self.run.chart.name}-{self.run.chart.version}")
-        await self._helm_upgrade(cluster, values, live)
+        await self._helm_upgrade(cluster, values, live, mark)
         after = await kube.release(cluster.release, cluster.namespace)
         self._check_deployed(cluster, live, after)
         assert after is not None  # noqa: S101 - checked above
         self.run.revisions[cluster.name] = after
-        await self._restart_misled(cluster, edited, say)
+        await restarts.carry_out(edited, due, after)
         return Done(f"{self.run.chart.name}-{self.run.chart.version}, revision {after.revision}")
 
-    async def _restart_misled(self, cluster: ClusterSpec, edited: Sequence[EditedConfigMap], say: Say) -> None:
-        """Roll the workloads whose pods may run with an edited configuration; by the annotation that kubectl uses."""
-        if not edited:
-            return
-        kube = self.run.session.kube_of(cluster)
-        workloads = await kube.workloads(cluster.release, cluster.namespace)
-        pods = await kube.pods(cluster.release, cluster.namespace)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for workload in misled(edited, workloads, pods):
-            say(f"restarting {workload.kind} {workload.name}, whose pods may have read the edited configuration")
-            template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
-            metadata = {"name": workload.name, "namespace": cluster.namespace}
-            body = {
-                "apiVersion": "apps/v1",
-                "kind": workload.kind,
-                "metadata": metadata,
-                "spec": {"template": template},
-            }
-            await kube.apply(body, force=True)
-
-    async def _helm_upgrade(self, cluster: ClusterSpec, values: JsonObject, live: ReleaseState | None) -> None:
+    async def _helm_upgrade(
+        self, cluster: ClusterSpec, values: JsonObject, live: ReleaseState | None, mark: dict[str, str]
+    ) -> None:
         helm, kube = self.run.session.helm_of(cluster), self.run.session.kube_of(cluster)
+        labels = release_labels(self.run.topology.metadata.name, self.run.credentials.uid, self.run.chart.sha256)
         try:
             await helm.upgrade(
                 release=cluster.release,
                 namespace=cluster.namespace,
                 chart=self.run.chart.path,
                 values=values,
-                labels=release_labels(self.run.topology.metadata.name, self.run.credentials.uid, self.run.chart.sha256),
+                labels={**labels, **mark},
                 description=f"dfmc: topology {self.run.topology.metadata.name}",
             )
         except DfmcError as error:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfmc.errors import ConflictError, DfmcError, RecoveryError
-from dfmc.state import ClusterRecord, ReleaseState, StoredCredentials
+from dfmc.state import ClusterRecord, Observed, ReleaseState, StoredCredentials
 from dfmc.topology.model import ClusterSpec, Topology
 
 TOPOLOGY_LABEL = "dfmc.io/topology"
 UID_LABEL = "dfmc.io/uid"
 CHART_LABEL = "dfmc.io/chart-sha256"
+RESTART_LABEL = "dfmc.io/restart-due"
+"""While pods may still run with an edited configuration: since when, in seconds since 1970."""
 # A label's value ends at 63 characters, a sha256 in hex has 64; half of it is plenty to notice a republished chart.
 _CHART_LABEL_LENGTH = 32
 
@@ -44,6 +46,29 @@ def record_bio(topology: str, uid: str) -> str:
 def is_ours(record: ClusterRecord, topology: str, uid: str) -> bool:
     """Whether this topology registered the record."""
     return record.bio == record_bio(topology, uid)
+
+
+def place_conflict(topology: Topology, cluster: ClusterSpec, observed: Observed) -> ConflictError | None:
+    """Return why an entry's place is another entry's, or None.
+
+    Two contexts may lead to one Kubernetes cluster, which the file alone does not show: a member whose context is the
+    central cluster's under another name would take the central release for its own.
+    """
+    facts = observed.clusters[cluster.name].facts
+    for other in (topology.central, *topology.members):
+        if other.name == cluster.name or facts is None:
+            return None
+        theirs = observed.clusters[other.name].facts if other.name in observed.clusters else None
+        same_place = (other.namespace, other.release) == (cluster.namespace, cluster.release)
+        if theirs is not None and theirs.uid == facts.uid and same_place:
+            return ConflictError(
+                f"the release is that of {other.name}",
+                where=cluster.name,
+                why=f"contexts {other.context} and {cluster.context} lead to the same Kubernetes cluster, and both "
+                f"entries name release {cluster.release} in namespace {cluster.namespace}",
+                next_step=f"put the context of {cluster.name} right, or give it a namespace of its own",
+            )
+    return None
 
 
 def release_conflict(cluster: ClusterSpec, release: ReleaseState, topology: str, uid: str | None) -> DfmcError | None:

@@ -21,7 +21,9 @@ from dfmc.planning.made_anew import changed_ids
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
+    RESTART_LABEL,
     object_conflict,
+    place_conflict,
     record_conflict,
     release_conflict,
     release_labels,
@@ -159,6 +161,8 @@ class _Planner:
         seen = self.observed.clusters[cluster.name]
         if seen.error:
             return seen.error
+        if taken := place_conflict(self.topology, cluster, self.observed):
+            return taken
         name = self.topology.metadata.name
         conflict = release_conflict(cluster, seen.release, name, self.uid) if seen.release else None
         if conflict and not self._adopts(cluster):
@@ -366,8 +370,11 @@ def release_changes(
 
 def _release_note(seen: ObservedCluster) -> str:
     release = seen.release
-    if release is None or release.status == "deployed":
+    if release is None:
         return ""
+    if release.status == "deployed":
+        is_due = RESTART_LABEL in release.labels
+        return "restarts pods that may have read an edited configuration; an interrupted run had repaired it" * is_due
     if release.is_pending:
         return f"recovers revision {release.revision}, left {release.status} by an interrupted run"
     return f"revision {release.revision} is {release.status}"

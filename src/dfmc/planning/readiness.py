@@ -122,6 +122,14 @@ def misled(
     return tuple(found)
 
 
+def started_since(
+    since: float, workloads: Sequence[WorkloadState], pods: Sequence[PodState]
+) -> tuple[WorkloadState, ...]:
+    """Return the workloads that have a pod which started at that moment (seconds since 1970) or later."""
+    young = {pod.component for pod in pods if not pod.terminating and pod.started is not None and pod.started >= since}
+    return tuple(workload for workload in workloads if workload.component in young)
+
+
 def summary(blocking: Sequence[Obstacle]) -> str:
     """Return the most telling obstacle, and how many more there are."""
     rest = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dfmc.errors import DfmcError, NotReadyError, PreflightError, UnreachableError, UsageError
-from dfmc.planning.ownership import is_ours, release_conflict, stored_conflict
+from dfmc.planning.ownership import is_ours, place_conflict, release_conflict, stored_conflict
 from dfmc.planning.records import DEFAULT_RECORD_ID, expected_record
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
 from dfmc.planning.teardown import Remains, cluster_steps
@@ -153,6 +153,8 @@ def left_behind(topology: Topology, observed: Observed, name: str) -> tuple[str,
 
 
 def _conflict(topology: Topology, cluster: ClusterSpec, observed: Observed) -> DfmcError | None:
+    if taken := place_conflict(topology, cluster, observed):
+        return taken
     release = observed.clusters[cluster.name].release
     uid = observed.credentials.uid if observed.credentials else None
     return release_conflict(cluster, release, topology.metadata.name, uid) if release else None

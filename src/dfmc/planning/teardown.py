@@ -13,7 +13,7 @@ from typing import Any
 
 from dfmc.errors import DfmcError
 from dfmc.planning.credentials import secret_name
-from dfmc.planning.ownership import TOPOLOGY_LABEL, object_conflict, release_conflict, stored_conflict
+from dfmc.planning.ownership import TOPOLOGY_LABEL, object_conflict, place_conflict, release_conflict, stored_conflict
 from dfmc.planning.steps import Action, FieldChange, Kind, Plan, Step, in_order
 from dfmc.state import Observed
 from dfmc.topology.model import ClusterSpec, Topology
@@ -107,6 +107,8 @@ def make_teardown(
 
 
 def _conflict(topology: Topology, cluster: ClusterSpec, observed: Observed) -> DfmcError | None:
+    if taken := place_conflict(topology, cluster, observed):
+        return taken
     release = observed.clusters[cluster.name].release
     uid = observed.credentials.uid if observed.credentials else None
     return release_conflict(cluster, release, topology.metadata.name, uid) if release else None

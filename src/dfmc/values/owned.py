@@ -19,6 +19,12 @@ _REASONS: Mapping[str, str] = {
 }
 
 
+# Manager 2.5 makes a token of it at every start, and ends with "Duplicate entry" at the second one.
+_FATAL_VARIABLES: Mapping[KeyPath, Mapping[str, str]] = {
+    ("manager", "extraEnvVars"): {"DRAGONFLY_PAT": "with it the manager fails at its second start"}
+}
+
+
 @cache
 def owned_keys(layout: Layout) -> Mapping[str, str]:
     """Return the dotted key paths that dfmc owns in a layout, with the reason; each owns all below it."""
@@ -54,7 +60,17 @@ def owned_problems(values: Mapping[str, Any], layout: Layout) -> tuple[KeyProble
             found.append(KeyProblem(path, f"{dotted} is not yours to set: {owned[owner]}"))
         elif below is not None:
             found.append(KeyProblem(path, f"{dotted} would replace {below}: {owned[below]}"))
-    return tuple(found)
+    return (*found, *_fatal_variables(values))
+
+
+def _fatal_variables(values: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    for (component, key), reasons in _FATAL_VARIABLES.items():
+        of_component = values.get(component)
+        variables = of_component.get(key) if isinstance(of_component, Mapping) else None
+        for variable in variables if isinstance(variables, list) else ():
+            name = str(variable.get("name")) if isinstance(variable, Mapping) else ""
+            if name in reasons:
+                yield KeyProblem((component, key), f"{name} is not to be set: {reasons[name]}")
 
 
 def _leaves(values: Mapping[str, Any], above: KeyPath = ()) -> Iterator[KeyPath]:
