@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +19,19 @@ from dfmc.testbed.layout import BedRequest, BedState, ClientChoice
 
 HERE = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
-LONGEST_FIRST = ("test_faults", "test_reliability", "test_members", "test_guide", "test_bed", "test_doctor")
+LONGEST_FIRST = (
+    "test_faults",
+    "test_reliability",
+    "test_versions",
+    "test_members",
+    "test_guide",
+    "test_bed",
+    "test_doctor",
+)
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
     ("test_bed", "test_probes", "test_data_plane", "test_verify"),
-    ("test_faults",),
+    ("test_faults", "test_versions"),
     ("test_reliability", "test_doctor"),
 )
 
@@ -94,6 +102,12 @@ def bed_world(
         yield World(BedTools(kwok_bed.up(request, report)), tmp_path_factory.mktemp("state"), secrets)
     finally:
         kwok_bed.down(directory, report)
+
+
+@pytest.fixture(scope="module")
+def a_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Literal[3, 4]], AbstractContextManager[World]]:
+    """Makes a bed of its own with an example's topology, for modules that need more than one."""
+    return lambda example, helm: bed_world(tmp_path_factory, example, helm)
 
 
 @pytest.fixture(scope="module", params=list(COMBINATIONS))

@@ -15,7 +15,7 @@ from dfmc.planning.adoption import adopted_credentials, adoption_change, adopts
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import missing_from, value_differences
-from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.exposure import manager_endpoint, redis_addresses, selects_beyond, services
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
     CHART_LABEL,
@@ -286,6 +286,8 @@ class _Planner:
                 raise conflict
             changes += missing_from(live and live.get("spec"), wanted["spec"], service)
             if live:
+                extra = selects_beyond(live, wanted)
+                changes += tuple(FieldChange(f"{service}.selector.{key}", old, None) for key, old in extra.items())
                 annotations = live["metadata"].get("annotations")
                 changes += missing_from(annotations, wanted["metadata"]["annotations"], f"{service}.annotations")
         if not changes:
@@ -320,7 +322,17 @@ class _Planner:
     def _member_steps(self, member: ClusterSpec) -> list[Step]:
         name = member.name
         central = self.topology.manager.cluster
-        release_needs = (f"namespace:{name}", f"record:{name}", f"expose:{central}", f"credentials:{central}")
+        release_needs: tuple[str, ...] = (
+            f"namespace:{name}",
+            f"record:{name}",
+            f"expose:{central}",
+            f"credentials:{central}",
+        )
+        release = self.observed.clusters[name].release
+        if release and release.chart_version != self.chart.version:
+            # The central cluster first: a manager of the new version serves older members, and where its change of
+            # charts fails, theirs are not begun.
+            release_needs += (f"manager:{central}", f"ready:{central}")
         steps = self._namespace(member) + self._record(member)
         steps += self._release(member, first_install=False, needs=release_needs)
         return steps + self._ready_and_proof(name)
