@@ -11,13 +11,14 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
+.PHONY: fuzz fleet bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test kind-docker kind-images test-kind
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
 	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
 	@echo "make test-all   the same, with every test on the bed instead of the day's third (3 min more)"
+	@echo "make fleet      500 random fleets, killed and mended (about ten minutes)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
 	@echo "make test-kind    the guide on kind's real nodes, with real pulls (about 5 min; docs/kind.md)"
@@ -79,6 +80,9 @@ test-all: test
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py
+
+fleet: $(STAMP)
+	@DFMC_REQUIRE_HELM=1 DFMC_FLEET_SEQUENCES=500 $(BIN)/pytest -s -q tests/unit/test_fleet_machine.py
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench/offline.py && $(BIN)/python tests/bench/hostile.py

@@ -215,6 +215,7 @@ def test_another_chart_goes_to_the_central_cluster_first_and_to_members_once_tha
     assert ids(made).index("release:a") < ids(made).index("ready:a") < ids(made).index("release:b")
     alone = made.restricted(["b"])
     assert {one.cluster for one in alone.mutations} == {"b"}
+    assert not {"release:a", "ready:a"} & set(ids(alone))
 
 
 def test_a_service_that_asks_for_a_label_that_newer_pods_lack_is_put_right() -> None:
