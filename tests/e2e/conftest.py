@@ -23,6 +23,7 @@ LONGEST_FIRST = (
     "test_faults",
     "test_reliability",
     "test_versions",
+    "test_fleet",
     "test_members",
     "test_guide",
     "test_bed",
@@ -32,7 +33,7 @@ LONGEST_FIRST = (
 PARTS = (
     ("test_bed", "test_probes", "test_data_plane", "test_verify"),
     ("test_faults", "test_versions"),
-    ("test_reliability", "test_doctor"),
+    ("test_reliability", "test_doctor", "test_fleet"),
 )
 
 

@@ -186,7 +186,7 @@ def test_a_member_is_added_changed_removed_and_added_again_and_no_other_is_touch
     entry = world.entry
 
     world.edit(lambda document: entry("c", document).update(scopes={"idc": "cluster-3|cluster-4"}))
-    assert change.writes(change.up) == set(), "scopes are the manager's matter alone"
+    assert change.writes(change.up) == {"cluster-c"}, "its peers say its IDC"
     rows = {row["name"]: row for row in world.manager().get("/api/v1/clusters?per_page=100")}
     assert rows["c"]["scopes"]["idc"] == "cluster-3|cluster-4"
     assert change.registered() == old
