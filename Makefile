@@ -11,14 +11,15 @@ STAMP := $(VENV)/.installed
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: kill-matrix fuzz bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt wheel-test
-.PHONY: kind-docker kind-images test-kind test-kind-two test-kind-faults
+.PHONY: kill-matrix fuzz fleet bench help demo demo-down test test-all test-fast setup lint bed-binaries pins fmt
+.PHONY: wheel-test kind-docker kind-images test-kind test-kind-two test-kind-faults
 
 help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
 	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
-	@echo "make test-all   the same, with every test on the bed instead of the day's quarter (3 min more)"
+	@echo "make test-all   the same, with every test on the bed instead of the day's tenth (20 min more)"
+	@echo "make fleet      500 random fleets, killed and mended (about ten minutes)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
 	@echo "make kill-matrix  kill dfmc up before and after every side effect, and run it once more (about 70 min; goes on where it stopped)"
 	@echo "make kind-images  where no registry answers: build kind's node image and the chart's images (docs/kind.md)"
@@ -78,12 +79,12 @@ test-fast: lint
 	@$(BIN)/pytest -m "not e2e" -n 2
 
 # The main job on the bed every time; of what goes wrong on the bed a quarter, in turn by the day (tests/e2e/conftest.py).
-DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 4)
+DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 10)
 
 test: lint bed-binaries
 	@echo "==> Tests without a bed (about three minutes on two cores)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
-	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0 to 3 (about four minutes; make test-all runs all)"
+	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0 to 9 (about four minutes; make test-all runs all)"
 	@DFMC_REQUIRE_HELM=1 DFMC_E2E_PART=$(DFMC_E2E_PART) $(BIN)/pytest -q -m e2e -n 4 --dist loadfile --no-loadscope-reorder
 
 test-all: DFMC_E2E_PART := all
@@ -98,6 +99,9 @@ kill-matrix: $(STAMP) bed-binaries
 
 fuzz: $(STAMP)
 	@DFMC_FUZZ_EXAMPLES=100000 $(BIN)/pytest -s -q tests/unit/test_topology_fuzz.py
+
+fleet: $(STAMP)
+	@DFMC_REQUIRE_HELM=1 DFMC_FLEET_SEQUENCES=500 $(BIN)/pytest -s -q tests/unit/test_fleet_machine.py
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench/offline.py && $(BIN)/python tests/bench/hostile.py

@@ -144,7 +144,10 @@ class FleetKube(FakeKube):
         metadata = obj["metadata"]
         self._changes("apply", obj["kind"], metadata.get("namespace"), metadata["name"])
         known = self.objects.get((obj["kind"], metadata.get("namespace"), metadata["name"]))
-        made = await super().apply(_merged(known, obj) if known else obj, force=force)
+        merged = _merged(known, obj) if known else obj
+        if obj["kind"] == "Service":  # whose selector is its own: what it no longer asks for goes
+            merged = {**merged, "spec": {**merged["spec"], "selector": obj["spec"]["selector"]}}
+        made = await super().apply(merged, force=force)
         self.settle()
         self.points.pass_by()
         return made

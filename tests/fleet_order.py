@@ -54,7 +54,8 @@ def disorder(fleet: Fleet, *, pruned: bool = True, whole: bool = True, among: li
     rows = list(fleet.manager_rows.database.scheduler_clusters.values())
     for cluster in topology.clusters if among is None else [topology.cluster(name) for name in among]:
         wrong += _disorder_of(fleet, cluster, rows, releases)
-    ids = Counter(scheduler_cluster_id(release) for release in releases.values())
+    running = [release for place, release in releases.items() if not fleet.of[place[0]].is_gone]
+    ids = Counter(scheduler_cluster_id(release) for release in running)
     wrong += [f"{count} releases have id {number}" for number, count in ids.items() if whole and count > 1]
     if pruned:
         places = {(one.context, one.namespace, one.release) for one in topology.clusters}

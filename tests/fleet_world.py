@@ -221,6 +221,7 @@ class Fleet(NoPulls):
 
         async def main() -> T:
             self._task = asyncio.current_task()
+            asyncio.get_running_loop().set_exception_handler(_report)
             chosen = RunOptions(**{"timeout": 300.0, **options})
             async with Session(self.loaded, self, Redactor(), chosen) as session:
                 return await use(session)
@@ -335,6 +336,12 @@ class Fleet(NoPulls):
     def root_password_is_set(self) -> bool:
         secret = self.of["one"].objects.get(("Secret", "cluster-a", "dfmc-dragonfly"))
         return secret is not None and base64.b64decode(secret["data"]["root-password-set"]) == b"true"
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what nobody waited for, but for what a kill cut off."""
+    if not isinstance(context.get("exception"), StoppedError):
+        loop.default_exception_handler(context)
 
 
 def _was_stopped(error: BaseException) -> bool:

@@ -21,11 +21,17 @@ from kill_matrix.bed import MatrixBed, matrix_bed
 HERE = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long file at the end; what is not named comes after these.
 LONGEST_FIRST = (
+    "test_four_clusters",
     "test_kill_matrix",
     "test_faults",
     "test_reliability",
+    "test_failures_of_managers",
+    "test_versions",
+    "test_fleet",
     "test_members",
+    "test_bridges",
     "test_guide",
+    "test_outside_databases",
     "test_bed",
     "test_doctor",
 )
@@ -36,9 +42,11 @@ PARTS = (
     ("test_faults",),
     ("test_reliability", "test_import"),
     ("test_doctor", "test_live_match"),
-    ("test_kill_matrix", "test_bridges"),
-    ("test_versions", "test_fleet"),
+    ("test_kill_matrix", "test_failures_of_runs"),
+    ("test_versions", "test_bridges"),
     ("test_four_clusters",),
+    ("test_fleet", "test_failures_of_clusters"),
+    ("test_failures_of_managers",),
 )
 
 

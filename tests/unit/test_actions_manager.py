@@ -143,7 +143,7 @@ VERSIONS = ["2.1.66", "2.5.1"]
 
 
 @contextmanager
-def a_world(version: str) -> Iterator[World]:
+def make_bed(version: str) -> Iterator[World]:
     clock = FakeClock()
     with (
         SimulatedManager(version, clock=clock, jwt_key=KEY) as manager,
@@ -154,7 +154,7 @@ def a_world(version: str) -> Iterator[World]:
 
 @pytest.fixture(params=VERSIONS)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    with a_world(request.param) as made:
+    with make_bed(request.param) as made:
         yield made
 
 
@@ -183,7 +183,7 @@ def test_a_run_that_fails_at_any_change_is_finished_by_the_next(version: str, ki
     """The fault strikes at the first change, then at the second, … until a run goes through without one."""
     failures: list[DfmcError] = []
     for at in range(1, 20):
-        with a_world(version) as world:
+        with make_bed(version) as world:
             world.proxy.plan.arm(Fault(kind, at=at))
             try:
                 world.up(timeout=0)
@@ -217,7 +217,7 @@ def test_a_manager_that_restarts_at_any_request_is_waited_for(monkeypatch: pytes
     """It is away from the first request on, then from the second, … and back after the client has paused twice."""
     monkeypatch.setattr(manager_actions, "_MANAGER_POLL_SECONDS", 0.01)
     for at in range(1, 60):
-        with a_world("2.5.1") as world:
+        with make_bed("2.5.1") as world:
 
             def back(world: World = world) -> None:
                 for replica in world.manager.replicas:

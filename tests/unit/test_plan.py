@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -210,6 +211,43 @@ def test_a_member_may_have_the_name_that_the_manager_gives_record_1() -> None:
     assert step is not None
     assert step.action is Action.CREATE
     assert "record:a" in step.needs
+
+
+def test_a_member_of_that_name_added_alone_gets_it_from_a_manager_that_is_there_already() -> None:
+    file = topology(clusters=[entry("a"), entry("cluster-1")])
+    world = finished(file)
+    assert world.manager is not None
+    own = replace(world.manager.records[0], name="cluster-1", bio="")
+    before = replace(changed(world, "cluster-1", release=None), manager=ObservedManager((own,)))
+    alone = plan(file, before).restricted(["cluster-1"])
+    assert alone.manager_installed
+    assert ids(alone)[:3] == ["manager:a", "record:a", "record:cluster-1"]
+
+
+def test_another_chart_goes_to_the_central_cluster_first_and_to_members_once_that_is_ready() -> None:
+    world = finished(GUIDE)
+    older = {
+        name: replace(seen, release=seen.release and replace(seen.release, chart_version="1.7.3"))
+        for name, seen in world.clusters.items()
+    }
+    made = plan(GUIDE, replace(world, clusters=older))
+    step = made.step("release:b")
+    assert step is not None
+    assert {"manager:a", "ready:a"} <= set(step.needs)
+    assert ids(made).index("release:a") < ids(made).index("ready:a") < ids(made).index("release:b")
+    alone = made.restricted(["b"])
+    assert {one.cluster for one in alone.mutations} == {"b"}
+    assert not {"release:a", "ready:a"} & set(ids(alone))
+
+
+def test_a_service_that_asks_for_a_label_that_newer_pods_lack_is_put_right() -> None:
+    """As the Services in front of chart 1.4.2 do, whose pods carried the release's name."""
+    world = finished(GUIDE)
+    live = {name: copy.deepcopy(dict(service)) for name, service in world.services.items()}
+    live["manager-rest"]["spec"]["selector"]["release"] = "dragonfly"
+    step = plan(GUIDE, replace(world, services=live)).step("expose:a")
+    assert step is not None
+    assert [str(change) for change in step.changes] == ["manager-rest.selector.release: dragonfly → (unset)"]
 
 
 @scenario("M1", real="what was observed is made up")

@@ -15,9 +15,10 @@ from dfmc.engine.manager_actions import ManagerActions
 from dfmc.engine.release_actions import ReleaseActions
 from dfmc.engine.run_state import RunState
 from dfmc.engine.session import Session
+from dfmc.errors import ConflictError
 from dfmc.planning.adoption import adopted_credentials
 from dfmc.planning.credentials import plan_credentials
-from dfmc.planning.exposure import services
+from dfmc.planning.exposure import selects_beyond, services
 from dfmc.planning.ownership import TOPOLOGY_LABEL
 from dfmc.planning.steps import Kind, Step
 from dfmc.topology.model import ClusterSpec
@@ -77,8 +78,22 @@ class Actions:
         kube = self.run.session.kube_of(self.run.topology.central)
         wanted = services(self.run.topology, self.run.credentials.uid)
         for service in wanted:
-            await kube.apply(service, force=self.run.session.options.consent.adopt)
+            applied = await kube.apply(service, force=self.run.session.options.consent.adopt)
+            if extra := selects_beyond(applied, service):
+                raise _selected_by_others(self.run.topology.central, service["metadata"]["name"], extra)
         return Done(f"Services {', '.join(service['metadata']['name'] for service in wanted)}")
+
+
+def _selected_by_others(central: ClusterSpec, service: str, extra: Mapping[str, str]) -> ConflictError:
+    labels = ", ".join(f"{key}={value}" for key, value in extra.items())
+    return ConflictError(
+        f"Service {service} leads to no pod of the chart's",
+        where=central.name,
+        why=f"somebody has added {labels} to its selector",
+        left="everything else of it is as dfmc wants it",
+        next_step=f"kubectl --context {central.context} -n {central.namespace} delete service {service}; then run dfmc "
+        "up again, which makes it anew",
+    )
 
 
 def guarded(run: RunState, action: Action) -> Action:

@@ -75,6 +75,15 @@ def services(topology: Topology, uid: str) -> tuple[dict[str, Any], ...]:
     return tuple(_service(topology, uid, *row) for row in wanted)
 
 
+def selects_beyond(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels that a live Service asks for and should not: a pod that lacks one gets nothing from it.
+
+    The pods of charts after 1.4.2 lack ``release``, which the Service in front of an older one asks for.
+    """
+    selector, known = (live.get("spec") or {}).get("selector") or {}, wanted["spec"]["selector"]
+    return {key: value for key, value in selector.items() if key not in known}
+
+
 def _is_redis_shared(topology: Topology) -> bool:
     """Whether a member may want the bundled Redis; nobody who does not need it should reach it."""
     return not topology.members or any(member.redis == "shared" for member in topology.members)

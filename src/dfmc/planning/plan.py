@@ -16,7 +16,7 @@ from dfmc.planning.bridges import bridge_steps
 from dfmc.planning.consent import NO_CONSENT, Consent
 from dfmc.planning.credentials import ROOT_PASSWORD, CredentialPlan, plan_credentials
 from dfmc.planning.differences import edit_changes, given_up_annotations, missing_from, value_differences
-from dfmc.planning.exposure import manager_endpoint, redis_addresses, services
+from dfmc.planning.exposure import manager_endpoint, redis_addresses, selects_beyond, services
 from dfmc.planning.made_anew import changed_ids
 from dfmc.planning.orphans import described, orphans, prune_steps
 from dfmc.planning.ownership import (
@@ -299,6 +299,8 @@ class _Planner:
                 raise conflict
             changes += missing_from(live and live.get("spec"), wanted["spec"], service)
             if live:
+                extra = selects_beyond(live, wanted)
+                changes += tuple(FieldChange(f"{service}.selector.{key}", old, None) for key, old in extra.items())
                 annotations = live["metadata"].get("annotations")
                 asked = wanted["metadata"]["annotations"]
                 changes += missing_from(annotations, asked, f"{service}.annotations")
@@ -337,6 +339,11 @@ class _Planner:
         central = self.topology.manager.cluster
         own = (f"namespace:{name}", f"record:{name}", f"bridge:{name}")
         release_needs = (*own, f"expose:{central}", f"credentials:{central}")
+        release = self.observed.clusters[name].release
+        if release and release.chart_version != self.chart.version:
+            # The central cluster first: a manager of the new version serves older members, and where its change of
+            # charts fails, theirs are not begun.
+            release_needs += (f"manager:{central}", f"ready:{central}")
         steps = self._namespace(member) + self._record(member)
         steps += bridge_steps(self.topology, member, self.observed, self.uid or "", self.consent)
         steps += self._release(member, first_install=False, needs=release_needs)

@@ -199,7 +199,9 @@ class Plan:
         todo = [step.id for step in self.steps if step.cluster in wanted]
         while todo:
             step = by_id[todo.pop()]
-            untouched = step.cluster not in wanted and step.mutates and step.kind not in _FOR_OTHERS
+            # Whether another cluster is ready matters to one that follows its change, and that is not made here.
+            is_change = step.mutates or step.kind is Kind.READY
+            untouched = step.cluster not in wanted and is_change and step.kind not in _FOR_OTHERS
             if step.id in keep or (untouched and self.manager_installed):
                 continue
             keep.add(step.id)
