@@ -68,7 +68,8 @@ def test_what_dfmc_brought_up_is_imported_as_a_file_that_changes_nothing(name: s
     assert names(again) == names(file)
     plan = plan_of(again, world, adopt=False)
     assert {step.id: [str(change) for change in step.changes] for step in plan.mutations} == {}, imported.text
-    assert imported.warnings == ()
+    assert (imported.warnings, imported.adopts) == ((), False)
+    assert "--adopt" not in imported.text
     assert import_of(world)[0].text == imported.text
 
 

@@ -199,4 +199,5 @@ def _conclude(imported: Imported, output: str, terminal: Terminal) -> None:
     words = f"{count} cluster{'' if count == 1 else 's'}, manager in {imported.central}"
     if output != "-":
         terminal.answer(f"{output} written: {words}")
-    terminal.say(f"next  dfmc validate {file}, then: dfmc plan --adopt {file}")
+    adopt = "--adopt " if imported.adopts else ""
+    terminal.say(f"next  dfmc validate {file}, then: dfmc plan {adopt}{file}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dfmc.errors import DfmcError
 from dfmc.planning.importing.document import draft, whole
-from dfmc.planning.importing.explaining import adoption_plan, explained
+from dfmc.planning.importing.explaining import Reasons, adoption_plan, explained
 from dfmc.planning.importing.found import Found, Wishes
 from dfmc.planning.importing.text import text_of
 from dfmc.planning.importing.world import sort_out
@@ -24,12 +24,14 @@ class Imported:
         central: Name of the manager's entry.
         names: Of all entries.
         warnings: What somebody should look at, in sentences.
+        adopts: ``up`` has something to take over, or to change.
     """
 
     text: str
     central: str
     names: tuple[str, ...]
     warnings: tuple[str, ...]
+    adopts: bool = True
 
 
 def import_topology(found: Found, wishes: Wishes) -> Imported:
@@ -41,11 +43,11 @@ def import_topology(found: Found, wishes: Wishes) -> Imported:
     world = sort_out(found)
     made = draft(found, world, wishes)
     topology = Topology.model_validate(whole(made))
+    reasons: dict[str, Reasons] = {world.central.name: {}}
     try:
         plan = adoption_plan(topology, found, world)
     except DfmcError as error:
         made.notes[world.central.name].append(f"up --adopt would be refused: {error}")
-        reasons = {}
     else:
         for name, failure in plan.failures.items():
             made.notes[name].append(f"up --adopt would be refused: {failure}")
@@ -57,7 +59,7 @@ def import_topology(found: Found, wishes: Wishes) -> Imported:
     _refuse_secrets(text, found)
     warnings = tuple(f"{name}: {note}" for name, notes in made.notes.items() for note in notes)
     names = tuple(member.name for member in world.members)
-    return Imported(text, world.central.name, names, (*warnings, *left_out))
+    return Imported(text, world.central.name, names, (*warnings, *left_out), adopts=bool(reasons))
 
 
 def _refuse_secrets(text: str, found: Found) -> None:

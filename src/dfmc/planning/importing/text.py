@@ -18,10 +18,18 @@ _HEAD = """\
 # Written by dfmc import from what is running. Nothing was changed yet; the first commands:
 #
 #   dfmc validate            # looks at this file alone
-#   dfmc plan --adopt        # what taking over would change; the comments below explain every field of it
-#   dfmc up --adopt          # takes it over; afterwards plain `dfmc up`
+{commands}
 #
-# No password is in this file. Those that dfmc needs are taken from the releases, or made anew where they are public."""
+# No password is in this file. {passwords}"""
+_TO_ADOPT = """\
+#   dfmc plan --adopt        # what taking over would change; the comments below explain every field of it
+#   dfmc up --adopt          # takes it over; afterwards plain `dfmc up`"""
+_OURS = """\
+#   dfmc plan                # there is nothing to change: the releases are dfmc's, and as this file says"""
+_PASSWORDS = (
+    "They are in dfmc's Secret beside the manager.",
+    "Those that dfmc needs are taken from the releases, or made anew where they are public.",
+)
 _CHART = (
     "One chart for all clusters. A release does not say which repository its chart came from: look at this line.",
     "One chart for all clusters, from the repository of the project.",
@@ -40,7 +48,9 @@ def text_of(made: Draft, explained: Mapping[str, Reasons], left_out: Sequence[st
         left_out: What is not in it, in sentences.
         is_official: The chart's repository is the official one because nobody said otherwise.
     """
-    lines = _HEAD.format(schema=SCHEMA_ID).splitlines()
+    adopts = bool(explained)
+    head = _HEAD.format(schema=SCHEMA_ID, commands=_TO_ADOPT if adopts else _OURS, passwords=_PASSWORDS[adopts])
+    lines = head.splitlines()
     lines += _block({key: made.head[key] for key in ("apiVersion", "kind", "metadata")})
     lines += ["", *_comment(_CHART[0 if is_official else 1]), *_block({"chart": made.head["chart"]})]
     lines += ["", *_comment("Where the manager runs, and how the others reach it.")]
