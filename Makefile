@@ -78,7 +78,7 @@ lint: $(STAMP)
 test-fast: lint
 	@$(BIN)/pytest -m "not e2e" -n 2
 
-# The main job on the bed every time; of what goes wrong on the bed a quarter, in turn by the day (tests/e2e/conftest.py).
+# The main job on the bed every time; of what goes wrong on the bed a tenth, in turn by the day (tests/e2e/conftest.py).
 DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 10)
 
 test: lint bed-binaries

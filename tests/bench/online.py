@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -142,7 +143,7 @@ def helmfile_state(bench: Bench, members: int) -> Path:
     register = registration(bench, members)
     releases = []
     for number in range(members + 1):
-        release = {"name": "dragonfly", "namespace": f"c{number}", "chart": str(bench.chart)}
+        release: dict[str, Any] = {"name": "dragonfly", "namespace": f"c{number}", "chart": str(bench.chart)}
         release |= {"createNamespace": True, "values": [f"c{number}.json"], "kubeContext": CONTEXT}
         if number:
             release["needs"] = [f"{CONTEXT}/c0/dragonfly"]
@@ -177,7 +178,7 @@ def compare(bench: Bench, members: int, helmfile: str, *, diffs: bool) -> None:
     if not helmfile:
         return
     state = helmfile_state(bench, members)
-    run = [helmfile, "-f", state, "--quiet"]
+    run: list[str | Path] = [helmfile, "-f", state, "--quiet"]
     first = bench.timed([*run, "sync", "--concurrency", "8"], f"helmfile, {members}")
     again = bench.timed([*run, "apply" if diffs else "sync", "--concurrency", "8"], "helmfile again")
     bench.clear(members)

@@ -338,7 +338,7 @@ class _Planner:
         name = member.name
         central = self.topology.manager.cluster
         own = (f"namespace:{name}", f"record:{name}", f"bridge:{name}")
-        release_needs = (*own, f"expose:{central}", f"credentials:{central}")
+        release_needs: tuple[str, ...] = (*own, f"expose:{central}", f"credentials:{central}")
         release = self.observed.clusters[name].release
         if release and release.chart_version != self.chart.version:
             # The central cluster first: a manager of the new version serves older members, and where its change of
