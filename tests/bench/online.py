@@ -110,29 +110,24 @@ def script(bench: Bench, members: int) -> Path:
 
 def registration(bench: Bench, members: int) -> Path:
     """Write the part of it that speaks with the manager, which is helmfile's hook as well."""
-    url = f"http://{bench.tools.node_address()}:30950/api/v1"
     asks = "curl -fsS -H 'Content-Type: application/json'"
     lines = [
         "set -e",
-        "kubectl -n c0 apply -f rest.yaml >/dev/null",
+        "address=$(kubectl -n c0 get service dragonfly-manager -o jsonpath='{.spec.clusterIP}')",
+        "url=http://$address:8080/api/v1",
         f"until {asks} -o answer --max-time 5 -d '{json.dumps({'name': 'root', 'password': 'dragonfly'})}' "
-        f"{url}/users/signin 2>/dev/null; do sleep 0.3; done",
+        f"$url/users/signin 2>/dev/null; do sleep 0.3; done",
         "token=$(jq -r .token answer)",
         'bearer="Authorization: Bearer $token"',
-        f"known=$({asks} -H \"$bearer\" '{url}/clusters?per_page=100' | jq -r '.[].name')",
+        f'known=$({asks} -H "$bearer" "$url/clusters?per_page=100" | jq -r \'.[].name\')',
     ]
     for number in range(1, members + 1):
         body = {"name": f"c{number}", "scopes": {"idc": f"idc-{number}"}}
         body |= {"scheduler_cluster_config": {"candidate_parent_limit": 4, "filter_parent_limit": 15}}
         body |= {"seed_peer_cluster_config": {"load_limit": 300}}
         body |= {"peer_cluster_config": {"load_limit": 50, "concurrent_piece_count": 4}}
-        made = f"{asks} -H \"$bearer\" -d '{json.dumps(body)}' {url}/clusters | jq .id"
+        made = f"{asks} -H \"$bearer\" -d '{json.dumps(body)}' $url/clusters | jq .id"
         lines.append(f'echo "$known" | grep -qx c{number} || test $({made}) = {number + 1}')
-    selector = {"app": "dragonfly", "component": "manager", "release": "dragonfly"}
-    port = {"name": "rest", "port": 8080, "targetPort": 8080, "nodePort": 30950}
-    service = {"type": "NodePort", "selector": selector, "ports": [port]}
-    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "manager-rest"}, "spec": service}
-    (bench.work / "rest.yaml").write_text(yaml.safe_dump(body))
     path = bench.work / "register.sh"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -202,7 +197,7 @@ def main() -> None:
     parser.add_argument("--helmfile", default=os.environ.get("DFMC_HELMFILE", ""))
     parser.add_argument("--helm-diff", type=Path, help="directory of the plugin: the second run is `helmfile apply`")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="bench") as name:
         work = Path(name)
         topology = work / "topology.yaml"
         topology.write_text(topology_text(max(given.members)))
