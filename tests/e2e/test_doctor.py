@@ -18,8 +18,8 @@ from bed_tools import wait_until
 from bed_world import Ended, World
 from doctor_faults import BATCHES, FAULTS, Fault, words
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 HEALTHY_RUNS = int(os.environ.get("DFMC_DOCTOR_RUNS", "3"))
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900 + 30 * HEALTHY_RUNS)]
 
 
 @pytest.fixture(scope="module")
