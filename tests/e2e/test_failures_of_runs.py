@@ -266,15 +266,22 @@ def test_an_etcd_that_stands_still_for_twenty_seconds_is_survived_or_told(struck
         int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_etcd_of(entry, directory)
     ]
     assert len(etcd) == 1
+    wakers: list[threading.Timer] = []
+
+    def stand_still() -> None:
+        os.kill(etcd[0], signal.SIGSTOP)
+        wakers.append(threading.Timer(20, lambda: os.kill(etcd[0], signal.SIGCONT)))
+        wakers[0].start()
+
     bed.plan.begin()
-    bed.plan.arm(Fault(Kind.DROP_REQUEST, at=5, matches=of_member_b, then=lambda: os.kill(etcd[0], signal.SIGSTOP)))
-    waker = threading.Timer(20, lambda: os.kill(etcd[0], signal.SIGCONT))
-    waker.start()
+    bed.plan.arm(Fault(Kind.DROP_REQUEST, at=5, matches=of_member_b, then=stand_still))
     try:
         first = world.dfmc("up", str(world.topology), code=None)
-        assert bed.plan.struck
     finally:
-        waker.join()
+        for waker in wakers:
+            waker.join()
+        os.kill(etcd[0], signal.SIGCONT)
+    assert bed.plan.struck
     assert first.code in (0, 1, 5, 8, 9, 10, 12), first.text
     assert "Traceback" not in first.text
     bed.plan.clear()
