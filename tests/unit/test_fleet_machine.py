@@ -296,8 +296,9 @@ class FleetMachine(RuleBasedStateMachine):
     def _runs_elsewhere_too(self, name: str, own: tuple[str, str, str], *, prune: bool) -> bool:
         """Whether a release at another place has the entry's id: its old one, after the entry was moved by hand."""
         record, in_sight = self.fleet.record(name), self._in_sight()
+        is_pruned = prune and self._manager_can_be_asked()
         return record is not None and any(
-            place != own and scheduler_cluster_id(release) == record["id"] and not (prune and place[0] in in_sight)
+            place != own and scheduler_cluster_id(release) == record["id"] and not (is_pruned and place[0] in in_sight)
             for place, release in releases_of(self.fleet).items()
         )
 
