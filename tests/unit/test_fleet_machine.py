@@ -288,7 +288,9 @@ class FleetMachine(RuleBasedStateMachine):
             name, context = adding
             away = self.fleet.of[context].is_down or self.fleet.of[context].is_gone
             is_elsewhere = self._runs_elsewhere_too(name, (context, f"cluster-{name}", "dragonfly"), prune=False)
-            may_fail |= {name} if away or self._is_theirs(name) or is_elsewhere else set()
+            live = self.fleet.of[context].live("dragonfly", f"cluster-{name}")  # of an entry that was cut out
+            is_older = live is not None and live.chart_version != wanted
+            may_fail |= {name} if away or self._is_theirs(name) or is_elsewhere or is_older else set()
         if consent.prune:
             may_fail |= self._orphans_out_of_sight()
         return may_fail
