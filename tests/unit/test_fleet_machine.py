@@ -288,7 +288,9 @@ class FleetMachine(RuleBasedStateMachine):
             name, context = adding
             away = self.fleet.of[context].is_down or self.fleet.of[context].is_gone
             is_elsewhere = self._runs_elsewhere_too(name, (context, f"cluster-{name}", "dragonfly"), prune=False)
-            may_fail |= {name} if away or self._is_theirs(name) or is_elsewhere else set()
+            live = self.fleet.of[context].live("dragonfly", f"cluster-{name}")  # of an entry that was cut out
+            is_older = live is not None and live.chart_version != wanted
+            may_fail |= {name} if away or self._is_theirs(name) or is_elsewhere or is_older else set()
         if consent.prune:
             may_fail |= self._orphans_out_of_sight()
         return may_fail
@@ -296,8 +298,9 @@ class FleetMachine(RuleBasedStateMachine):
     def _runs_elsewhere_too(self, name: str, own: tuple[str, str, str], *, prune: bool) -> bool:
         """Whether a release at another place has the entry's id: its old one, after the entry was moved by hand."""
         record, in_sight = self.fleet.record(name), self._in_sight()
+        is_pruned = prune and self._manager_can_be_asked()
         return record is not None and any(
-            place != own and scheduler_cluster_id(release) == record["id"] and not (prune and place[0] in in_sight)
+            place != own and scheduler_cluster_id(release) == record["id"] and not (is_pruned and place[0] in in_sight)
             for place, release in releases_of(self.fleet).items()
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +109,22 @@ def test_a_manager_that_fails_for_good_leaves_the_entry_for_the_next_run(
     assert isinstance(report.clusters[0].error, UnreachableError)
     assert "name: b" in world.text
     assert "Namespace cluster-b" in world.left("b")
+    assert world.remove().clusters[0].error is None
+    check_gone(world)
+
+
+def test_a_row_that_says_active_though_its_scheduler_ended_with_an_older_manager_is_no_reason_to_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = world.manager.register_scheduler(world.ids["b"], "cluster-b-scheduler-9", ip="10.9.9.9")
+    row["last_keep_alive_at"] -= timedelta(seconds=120)
+    stop = world.stop_schedulers
+
+    def but_for_that_one(number: int) -> None:
+        stop(number)
+        row["state"] = "active"
+
+    monkeypatch.setattr(world, "stop_schedulers", but_for_that_one)
     assert world.remove().clusters[0].error is None
     check_gone(world)
 

@@ -14,6 +14,7 @@ from dfmc.engine.lock import Lock
 from dfmc.engine.session import Session
 from dfmc.errors import NotReadyError
 from dfmc.planning.ownership import is_ours, record_conflict
+from dfmc.planning.proof import active_rows
 from dfmc.planning.records import DEFAULT_RECORD_ID
 from dfmc.planning.steps import Step
 from dfmc.state import ClusterRecord, SchedulerRecord, SeedPeerRecord
@@ -32,12 +33,13 @@ class _Rows:
 
     schedulers: tuple[SchedulerRecord, ...]
     seed_peers: tuple[SeedPeerRecord, ...]
+    at_work: tuple[SchedulerRecord, ...]
 
     @property
     def active(self) -> list[str]:
         """Host names of those that are at work."""
-        found: tuple[SchedulerRecord | SeedPeerRecord, ...] = (*self.schedulers, *self.seed_peers)
-        return [row.host_name for row in found if row.state == "active"]
+        seeds = [row.host_name for row in self.seed_peers if row.state == "active"]
+        return [*(row.host_name for row in self.at_work), *seeds]
 
 
 class Deregistration:
@@ -130,9 +132,12 @@ async def _delete_seed_peer(row: SeedPeerRecord, client: ManagerClient) -> bool:
 
 
 async def _rows(client: ManagerClient, record: ClusterRecord) -> _Rows:
-    schedulers = [row for row in await client.schedulers() if row.scheduler_cluster_id == record.scheduler_cluster_id]
+    everybody = await client.schedulers()
+    schedulers = [row for row in everybody if row.scheduler_cluster_id == record.scheduler_cluster_id]
+    # A row whose scheduler ended while the manager restarted says active for an hour; its silence tells.
+    at_work = active_rows(record.registration, (), everybody)
     seeds = [row for row in await client.seed_peers() if row.seed_peer_cluster_id == record.seed_peer_cluster_id]
-    return _Rows(tuple(schedulers), tuple(seeds))
+    return _Rows(tuple(schedulers), tuple(seeds), at_work)
 
 
 def _some(names: list[str]) -> str:
