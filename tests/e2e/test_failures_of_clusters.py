@@ -181,7 +181,7 @@ def test_another_topology_in_the_same_place_writes_nothing(struck: MatrixBed) ->
     assert world.writes_since(mark) == []
 
 
-@scenario("V5", "X3", real=True)
+@scenario("V5", real=True)
 @pytest.mark.parametrize("broken", ["bm9uc2Vuc2U=", ""])
 def test_a_release_record_that_cannot_be_read_is_never_guessed_at(struck: MatrixBed, broken: str) -> None:
     world = struck.world
