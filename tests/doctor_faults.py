@@ -425,7 +425,13 @@ FAULTS = (
     Fault("half-done", "state", half_done, "DF352", "b", "is pending-upgrade"),
     Fault("not-ours", "state", somebody_elses, "DF352", "a", "belongs to another topology.*other"),
     Fault(
-        "no-scheduler", "state", schedulers_stopped, "DF372", "b", "scheduler pods: at least one expected, none seen"
+        "no-scheduler",
+        "state",
+        schedulers_stopped,
+        "DF372",
+        "b",
+        "scheduler pods: at least one expected, none seen",
+        brings=("DF353",),
     ),
 )
 BATCHES = tuple(dict.fromkeys(fault.batch for fault in FAULTS))

