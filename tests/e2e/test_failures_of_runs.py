@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bed_tools import wait_until
 from bed_world import QUIET_RESOURCES
 from dfmc.testbed.faults import Fault, Kind, is_mutation
 from kill_matrix.bed import MatrixBed
@@ -210,51 +209,6 @@ def test_a_clock_that_is_an_hour_off_neither_keeps_a_dead_holders_lock_nor_loses
     begun = time.monotonic()
     assert "took the lock over from somebody@elsewhere" in world.dfmc("up", str(world.topology)).stderr
     assert time.monotonic() - begun > 15  # seen to be dead for as long as the lease lasts
-
-
-@scenario("X6", real=True)
-def test_a_run_that_was_stopped_for_longer_than_its_lock_lasts_writes_nothing_more(struck: MatrixBed) -> None:
-    bed, world = struck, struck.world
-    prepare(bed, Case("helm upgrade cluster-b", Blow.KILL_BEFORE))
-    mark = world.audit_mark()
-    bed.plan.begin()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dfmc", "up", str(world.topology)],
-        env=as_run(bed, 1),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        records = ("-n", "cluster-b", "get", "secrets", "-l", "owner=helm", "-o", "name")
-        wait_until("a release of b", lambda: world.tools.kubectl(*records).strip(), 60)
-        frozen = bed.processes()
-        for pid in frozen:  # as a laptop that sleeps: helm with it
-            os.kill(pid, signal.SIGSTOP)
-        second = subprocess.run(
-            # a renewal that was under way when everything stopped is one last sign of life
-            [sys.executable, "-m", "dfmc", "up", "--lock-timeout", "1m", str(world.topology)],
-            env=as_run(bed, 2),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        assert second.returncode == 0, second.stderr
-        assert "took the lock over" in second.stderr
-        before = len(changes_by_run(bed, mark))
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
-        said, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 8, said
-    assert "the lock was lost" in said
-    later = [what for who, what in changes_by_run(bed, mark)[before:] if who == "run-1"]
-    assert len(later) <= 1, later  # helm's request that was under way when everything stopped
 
 
 @scenario("K8", real=True)
