@@ -18,7 +18,7 @@ help:
 	@echo "make demo       bring up the embedded bed and run dfmc on the guide's topology (first time 10-25 min)"
 	@echo "make demo-down  stop the demo's bed and delete everything it made"
 	@echo "make test       install what the tests need and pass them all (under 8 min, the first time 10-25 more)"
-	@echo "make test-all   the same, with every test on the bed instead of the day's tenth (20 min more)"
+	@echo "make test-all   the same, with every test on the bed instead of the day's fourteenth (20 min more)"
 	@echo "make fleet      500 random fleets, killed and mended (about ten minutes)"
 	@echo "make test-fast  lint, types and every test that needs no bed (under a minute)"
 	@echo "make kill-matrix  kill dfmc up before and after every side effect, and run it once more (about 70 min; goes on where it stopped)"
@@ -78,13 +78,13 @@ lint: $(STAMP)
 test-fast: lint
 	@$(BIN)/pytest -m "not e2e" -n 2
 
-# The main job on the bed every time; of what goes wrong on the bed a tenth, in turn by the day (tests/e2e/conftest.py).
-DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 10)
+# The main job on the bed every time; of what goes wrong on the bed a fourteenth, in turn by the day (tests/e2e/conftest.py).
+DFMC_E2E_PART ?= $(shell expr $$(date -u +%j) % 14)
 
 test: lint bed-binaries
 	@echo "==> Tests without a bed (about three minutes on two cores)"
 	@DFMC_REQUIRE_HELM=1 $(BIN)/pytest -q -m "not e2e" -n 2
-	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0 to 9 (about four minutes; make test-all runs all)"
+	@echo "==> Tests on the embedded bed, part $(DFMC_E2E_PART) of 0 to 13 (about four minutes; make test-all runs all)"
 	@DFMC_REQUIRE_HELM=1 DFMC_E2E_PART=$(DFMC_E2E_PART) $(BIN)/pytest -q -m e2e -n 4 --dist loadfile --no-loadscope-reorder
 
 test-all: DFMC_E2E_PART := all

@@ -252,6 +252,10 @@ class FleetKube(FakeKube):
             if known and known.template == template:
                 continue
             config = self.objects.get(("ConfigMap", namespace, name), {}).get("data") or {}
+            volumes = obj["spec"]["template"]["spec"].get("volumes") or ()
+            if not config and any((volume.get("configMap") or {}).get("name") == name for volume in volumes):
+                self.running.pop((namespace, pod_name), None)  # the kubelet waits for the ConfigMap
+                continue
             release = obj["metadata"]["annotations"]["meta.helm.sh/release-name"]
             ip = self._address()
             self.running[namespace, pod_name] = Pod(

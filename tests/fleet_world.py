@@ -165,7 +165,9 @@ class Fleet(NoPulls):
         """Let the manager know what its schedulers' streams tell it."""
         if not self.manager_runs:
             return
-        manager = next(pod for pod in self.of["one"].running.values() if pod.component == "manager")
+        manager = next((pod for pod in self.of["one"].running.values() if pod.component == "manager"), None)
+        if manager is None:  # its pod waits for its ConfigMap
+            return
         key = read_yaml(manager.config["manager.yaml"])["auth"]["jwt"]["key"]
         self.manager_rows.replicas[0].jwt_key = key
         alive = {}

@@ -37,16 +37,20 @@ LONGEST_FIRST = (
 )
 # What `make test` runs in turn, one part a day (DFMC_E2E_PART); every file that is in none is run every time.
 PARTS = (
-    ("test_bed", "test_probes", "test_counts"),
-    ("test_data_plane", "test_verify", "test_outside_databases"),
-    ("test_faults",),
-    ("test_reliability", "test_import"),
-    ("test_doctor", "test_live_match"),
-    ("test_kill_matrix", "test_failures_of_runs"),
-    ("test_versions", "test_bridges"),
+    ("test_bed", "test_probes"),
+    ("test_data_plane", "test_verify"),
+    ("test_faults", "test_counts"),
+    ("test_reliability", "test_bridges"),
+    ("test_doctor",),
+    ("test_kill_matrix",),
+    ("test_versions",),
     ("test_four_clusters",),
-    ("test_fleet", "test_failures_of_clusters"),
+    ("test_failures_of_clusters",),
     ("test_failures_of_managers",),
+    ("test_failures_of_runs",),
+    ("test_import",),
+    ("test_fleet", "test_outside_databases"),
+    ("test_live_match",),
 )
 
 
